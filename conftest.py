@@ -1,0 +1,1 @@
+pytest_plugins = ["gateproof.verdict.plugin", "fixtures"]

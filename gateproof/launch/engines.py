@@ -1,0 +1,32 @@
+"""Our controllable engines behind a gateway that we did not write: the supervisor without its gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateproof.launch import supervisor
+from gateproof.launch.plan import ENGINES, Backend, Plan
+from gateproof.launch.process import Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The running engines, by name."""
+
+    urls: Mapping[str, str]
+    controls: list[str]
+
+    def v1(self, backend: Backend) -> str:
+        return f"{self.urls.get(backend.engine, backend.engine)}/v1"
+
+
+def start(crew: Crew, plan: Plan) -> Engines:
+    ready = supervisor.start(crew, config(plan), detached=plan.detached)
+    return Engines(supervisor.engine_urls(ready), supervisor.controls(ready))
+
+
+def config(plan: Plan, gateway: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The supervisor's configuration."""
+    return {"engines": list(ENGINES), "gateway": gateway, "faults": list(plan.options.get("faults", []))}

@@ -1,0 +1,217 @@
+"""What the stack can be told, as frozen dataclasses made from one JSON object.
+
+Plain dataclasses and not pydantic: three processes read this at start-up and have half a second for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from gateproof.errors import ConfigError, near_miss
+
+Algorithm = Literal["fixed", "sliding"]
+Mode = Literal["after", "reserve"]
+
+DEFAULT_UPSTREAM_TIMEOUT = 120.0  # s; above the longest unary answer that the default target promises
+DEFAULT_KEEPALIVE = 15.0  # s; the WHATWG authoring note on SSE says "every 15 seconds or so"
+DEFAULT_MAX_BODY = 32 * 1024 * 1024  # bytes
+DEFAULT_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+T = TypeVar("T")
+
+
+def duration(value: Any, key: str = "") -> float:
+    """Seconds from a number or from `500ms`, `2s`, `1m`, `24h`."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        for unit, factor in _UNITS.items():
+            digits = value.removesuffix(unit)
+            if digits != value and digits.replace(".", "", 1).isdigit():
+                return float(digits) * factor
+    raise ConfigError(f"{value!r} is no duration", key=key, accepted="seconds, or 500ms, 2s, 1m, 24h")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `limit` units (requests or tokens) in one window."""
+
+    limit: int
+    window: float
+    algorithm: Algorithm = "fixed"
+    aligned: bool = False
+    mode: Mode = "after"
+    per_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What one tenant may use. `models` None means all."""
+
+    requests: tuple[Limit, ...] = ()
+    tokens: tuple[Limit, ...] = ()
+    parallel: int | None = None
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One place that serves a model: an engine's name or a URL, and what the model is called there."""
+
+    engine: str
+    weight: float = 1.0
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One public model name. Without backends it is served by the first engine."""
+
+    backends: tuple[Backend, ...] = ()
+    apis: tuple[str, ...] | None = None
+    alias_of: str | None = None
+    fallback: tuple[Backend, ...] = ()
+    reply_model: Literal["target", "requested"] = "target"
+    listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway process. Its port numbers come from the supervisor."""
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+    tenants: Mapping[str, Tenant] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
+    admin_key: str | None = None
+    upstream_timeout: float = DEFAULT_UPSTREAM_TIMEOUT
+    keepalive: float = DEFAULT_KEEPALIVE
+    max_body: int = DEFAULT_MAX_BODY
+    hosts: tuple[str, ...] = DEFAULT_HOSTS
+    cors: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The whole stack: what `python -m gateproof.stack` reads."""
+
+    engines: tuple[str, ...] = ("a", "b")
+    gateway: Mapping[str, Any] | None = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    log: str | None = None
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"a mapping is expected here, not {value!r}", key=key)
+    return value
+
+
+def _known(kind: type, value: Any, key: str) -> dict[str, Any]:
+    given, names = dict(_mapping(value, key)), [f.name for f in fields(kind)]
+    for name in given:
+        if name not in names:
+            raise ConfigError(f"unknown key{near_miss(name, names)}", key=f"{key}.{name}".lstrip("."), accepted=names)
+    return given
+
+
+def _each(value: Any, key: str, make: Callable[[Any, str], T]) -> tuple[T, ...]:
+    """One or many: a limit may be written alone or as a list."""
+    many = value if isinstance(value, list | tuple) else [value]
+    return tuple(make(item, f"{key}[{index}]") for index, item in enumerate(many))
+
+
+def _named(value: Any, key: str, make: Callable[[Any, str], T]) -> dict[str, T]:
+    return {name: make(item, f"{key}.{name}") for name, item in _mapping(value, key).items()}
+
+
+def _choice(value: Any, key: str, accepted: tuple[str, ...]) -> Any:
+    if value not in accepted:
+        raise ConfigError(f"{value!r} is not known{near_miss(str(value), accepted)}", key=key, accepted=accepted)
+    return value
+
+
+def limit_from(value: Any, key: str = "limit") -> Limit:
+    given = _known(Limit, value, key)
+    for name in ("limit", "window"):
+        if name not in given:
+            raise ConfigError(f"`{name}` is missing", key=key)
+    given["window"] = duration(given["window"], f"{key}.window")
+    if given.get("algorithm", "fixed") == "unknown":
+        del given["algorithm"]
+    _choice(given.get("algorithm", "fixed"), f"{key}.algorithm", get_args(Algorithm))
+    _choice(given.get("mode", "after"), f"{key}.mode", get_args(Mode))
+    given["aligned"] = bool(given.get("aligned"))
+    if not isinstance(given["limit"], int) or given["limit"] < 0 or given["window"] <= 0:
+        raise ConfigError("a limit is an integer of 0 or more, a window is more than 0 s", key=key)
+    return Limit(**given)
+
+
+def tenant_from(value: Any, key: str = "tenant") -> Tenant:
+    given = {name: item for name, item in _known(Tenant, value or {}, key).items() if item is not None}
+    for name in ("requests", "tokens"):
+        if name in given:
+            given[name] = _each(given[name], f"{key}.{name}", limit_from)
+    if "models" in given:
+        given["models"] = tuple(given["models"])
+    return Tenant(**given)
+
+
+def _backend(value: Any, key: str) -> Backend:
+    return Backend(engine=value) if isinstance(value, str) else Backend(**_known(Backend, value, key))
+
+
+def model_from(value: Any, key: str = "model") -> Model:
+    given = {name: item for name, item in _known(Model, value or {}, key).items() if item is not None}
+    for name in ("backends", "fallback"):
+        if name in given:
+            given[name] = _each(given[name], f"{key}.{name}", _backend)
+    if "apis" in given:
+        given["apis"] = tuple(given["apis"])
+    _choice(given.get("reply_model", "target"), f"{key}.reply_model", ("target", "requested"))
+    return Model(**given)
+
+
+def gateway_from(value: Any, key: str = "gateway") -> Gateway:
+    given = {name: item for name, item in _known(Gateway, value or {}, key).items() if item is not None}
+    given["tenants"] = _named(given.get("tenants", {}), f"{key}.tenants", tenant_from)
+    given["models"] = _named(given.get("models", {}), f"{key}.models", model_from)
+    for name in ("upstream_timeout", "keepalive"):
+        if name in given:
+            given[name] = duration(given[name], f"{key}.{name}")
+    for name in ("hosts", "cors", "faults"):
+        if name in given:
+            given[name] = tuple(given[name])
+    _check_references(Gateway(**given), key)
+    return Gateway(**given)
+
+
+def _check_references(gateway: Gateway, key: str) -> None:
+    for name in gateway.keys.values():
+        if name not in gateway.tenants:
+            raise ConfigError(f"no tenant is called {name!r}{near_miss(name, gateway.tenants)}", key=f"{key}.keys")
+    for public, model in gateway.models.items():
+        if model.alias_of is not None and (target := gateway.models.get(model.alias_of)) is None:
+            raise ConfigError(f"no model is called {model.alias_of!r}", key=f"{key}.models.{public}.alias_of")
+        if model.alias_of is not None and target is not None and target.alias_of is not None:
+            raise ConfigError("an alias of an alias", key=f"{key}.models.{public}.alias_of")
+        for backend in (*model.backends, *model.fallback):
+            if "://" not in backend.engine and gateway.engines and backend.engine not in gateway.engines:
+                known = gateway.engines
+                raise ConfigError(
+                    f"no engine is called {backend.engine!r}", key=f"{key}.models.{public}", accepted=known
+                )
+
+
+def stack_from(value: Any) -> Stack:
+    given = _known(Stack, value, "")
+    for name in ("engines", "faults"):
+        if name in given:
+            given[name] = tuple(given[name])
+    return Stack(**given)

@@ -1,0 +1,87 @@
+"""Which paths exist. Matching is on the raw bytes of the path, so no other spelling reaches an endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from gateproof.stack.gateway.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What a path means. `name` is set where the path ends in the name or id of something."""
+
+    kind: str  # "api", "stored", "models", "model", "live", "ready", "metrics", "admin"
+    api: str | None
+    methods: tuple[str, ...]
+    name: str | None = None
+
+
+def _api(api: str) -> Endpoint:
+    return Endpoint("api", api, ("POST",))
+
+
+_EXACT = {
+    "/v1/chat/completions": _api("chat"),
+    "/v1/completions": _api("completions"),
+    "/v1/embeddings": _api("embeddings"),
+    "/rerank": _api("rerank"),
+    "/v1/rerank": _api("rerank"),
+    "/v2/rerank": _api("rerank"),
+    "/v1/responses": _api("responses"),
+    "/v1/messages": _api("messages"),
+    "/v1/audio/speech": _api("speech"),
+    "/v1/audio/transcriptions": _api("transcriptions"),
+    "/v1/models": Endpoint("models", None, ("GET", "HEAD")),
+    "/health/live": Endpoint("live", None, ("GET", "HEAD")),
+    "/health/ready": Endpoint("ready", None, ("GET", "HEAD")),
+    "/metrics": Endpoint("metrics", None, ("GET", "HEAD")),
+    "/admin/keys": Endpoint("admin", None, ("GET", "POST")),
+}
+_MODELS, _ADMIN, _RESPONSES = "/v1/models/", "/admin/keys/", "/v1/responses/"
+_STORED_PARTS = {"": ("GET", "DELETE"), "cancel": ("POST",), "input_items": ("GET",)}
+
+
+def find(raw_path: bytes) -> Endpoint:
+    """The endpoint of a path, or 404."""
+    path = raw_path.decode("latin-1")
+    found = _EXACT.get(path) or _with_name(path)
+    if found is None:
+        raise Refusal(404, "Unknown request URL. Please check the path and the method.", code="unknown_url")
+    return found
+
+
+def _with_name(path: str) -> Endpoint | None:
+    if path.startswith(_MODELS) and (name := _decoded(path.removeprefix(_MODELS))):
+        return Endpoint("model", None, ("GET", "HEAD"), name)
+    if path.startswith(_ADMIN) and (name := _decoded(path.removeprefix(_ADMIN))):
+        return Endpoint("admin_key", None, ("DELETE",), name)
+    if path.startswith(_RESPONSES):
+        name, _, part = path.removeprefix(_RESPONSES).partition("/")
+        if name.replace("-", "").replace("_", "").isalnum() and part in _STORED_PARTS:
+            return Endpoint("stored", "responses", _STORED_PARTS[part], name)
+    return None
+
+
+def _decoded(name: str) -> str | None:
+    """A name from the path: decoded once; dot segments are not names."""
+    try:
+        decoded = unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return None if {".", ".."} & set(decoded.split("/")) else decoded
+
+
+def check_method(endpoint: Endpoint, method: str) -> None:
+    if method not in endpoint.methods:
+        raise Refusal(
+            405,
+            f"Method not allowed here. Accepted: {', '.join(endpoint.methods)}.",
+            code="method_not_allowed",
+            headers=[(b"allow", allow(endpoint))],
+        )
+
+
+def allow(endpoint: Endpoint) -> bytes:
+    return ", ".join((*endpoint.methods, "OPTIONS")).encode()

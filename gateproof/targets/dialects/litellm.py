@@ -1,0 +1,78 @@
+"""LiteLLM Proxy."""
+
+from __future__ import annotations
+
+from gateproof.targets.dialects.base import Dialect, Envelope, RetryAfter
+
+LITELLM = Dialect(
+    name="litellm",
+    title="LiteLLM Proxy",
+    key_headers=("x-api-key", "api-key", "x-litellm-api-key"),
+    live="/health/liveliness",
+    ready="/health/readiness",
+    metrics=("/metrics/",),
+    metric_names={
+        "requests": "litellm_proxy_total_requests_metric_total",
+        "failures": "litellm_proxy_failed_requests_metric_total",
+        "latency": "litellm_request_total_latency_metric",
+        "upstream_latency": "litellm_llm_api_latency_metric",
+        "ttft": "litellm_llm_api_time_to_first_token_metric",
+        "overhead": "litellm_overhead_latency_metric",
+        "tokens_in": "litellm_input_tokens_metric_total",
+        "tokens_out": "litellm_output_tokens_metric_total",
+        "tokens": "litellm_total_tokens_metric_total",
+        "running": "litellm_in_flight_requests",
+        "queue": "litellm_request_queue_time_seconds",
+    },
+    envelope=Envelope.OPENAI,
+    statuses={
+        "unknown model": (400,),
+        "model not allowed": (403, 401),
+        "budget used up": (422, 429, 400),
+        "unknown key without a database": (400,),
+        "upstream refused": (500,),
+        "upstream timeout": (408,),
+    },
+    request_limit_headers=("x-ratelimit-api_key-limit-requests", "x-ratelimit-api_key-remaining-requests"),
+    token_limit_headers=("x-ratelimit-api_key-limit-tokens", "x-ratelimit-api_key-remaining-tokens"),
+    retry_after=RetryAfter.FULL_WINDOW,
+    window=60.0,
+    window_algorithm="fixed",
+    window_aligned=False,
+    quota_mode="reserve",
+    request_id="x-litellm-call-id",
+    version_header="x-litellm-version",
+    backend_header="x-litellm-model-id",
+    private_headers=("x-litellm-", "llm_provider-"),
+    mint="litellm",
+    capabilities=frozenset(
+        {
+            "api.models",
+            "auth.bearer",
+            "auth.xapikey",
+            "auth.revocable",
+            "f.stream",
+            "f.tools",
+            "f.json_object",
+            "f.json_schema",
+            "f.logprobs",
+            "f.n",
+            "f.seed",
+            "f.stop",
+            "lim.retry_after",
+            "quota.read",
+            "route.identity",
+        }
+    ),
+    notes=(
+        "statuses change between minor versions: the report carries x-litellm-version",
+        "`code` in the envelope is always a string",
+        "the window starts at the first request of a key and lasts 60 s; retry-after says 60 whatever is left",
+        "an upstream's retry-after arrives as llm_provider-retry-after",
+        "x-litellm-model-api-base tells the internal address of the backend",
+        "GET /health calls every model and costs tokens: never use it as a probe",
+        "/metrics asks for a key unless require_auth_for_metrics_endpoint is false",
+        "releases before token reservation count tokens after the answer: say `mode: after` in the target",
+        "deleted keys may live on in each replica's cache for 60 s",
+    ),
+)

@@ -1,0 +1,400 @@
+"""A target: one deployed stack under test, as ``targets.yaml`` declares it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from gateproof.errors import ConfigError, near_miss
+from gateproof.targets import declared
+from gateproof.targets.capabilities import CAPABILITIES, Api, Support
+from gateproof.targets.dialects import DIALECTS, Dialect
+from gateproof.targets.positions import Tree
+from gateproof.targets.secrets import Secret, resolve_value
+from gateproof.targets.values import Count, Duration, KeyRef, Limit, Model, Quota, Text, Value, mistake
+
+MAIN = "main"
+_UNKNOWN_URL = re.compile(r"\$\{\w+\}")
+
+
+def _known_dialect(name: str) -> str:
+    if name not in DIALECTS:
+        raise mistake(f"unknown dialect `{name}`{near_miss(name, DIALECTS)}", accepted=", ".join(DIALECTS))
+    return name
+
+
+def _known_capability(name: str) -> str:
+    if name not in CAPABILITIES:
+        alike = [each for each in CAPABILITIES if each.split(".")[0] == name.split(".", maxsplit=1)[0]] or CAPABILITIES
+        raise mistake(f"unknown capability `{name}`{near_miss(name, CAPABILITIES)}", accepted=", ".join(alike))
+    return name
+
+
+def _host_and_port(text: str) -> str:
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]+):\d{1,5}", text):
+        raise mistake(f"not an address: {text!r}", accepted="IP:PORT or HOST:PORT")
+    return text
+
+
+def _web_address(url: str) -> str:
+    if _UNKNOWN_URL.search(url):  # a variable that a mere check of the file does not need
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise mistake(f"not a base URL: {url!r}", accepted="http://HOST[:PORT][/PATH] or https://...")
+    return url.rstrip("/")
+
+
+DialectName = Annotated[
+    str, AfterValidator(_known_dialect), WithJsonSchema({"type": "string", "enum": list(DIALECTS)})
+]
+Capability = Annotated[
+    str, AfterValidator(_known_capability), WithJsonSchema({"type": "string", "enum": list(CAPABILITIES)})
+]
+Url = Annotated[Text, AfterValidator(_web_address)]
+Address = Annotated[Text, AfterValidator(_host_and_port)]
+Path = Annotated[str, StringConstraints(pattern=r"^/")]
+Share = Annotated[float, Field(gt=0)]
+MetricsUrl = Annotated[Text, StringConstraints(pattern=r"^(/|https?://|\$\{)")]
+
+
+class Tls(Model):
+    verify: bool = True
+    ca: str | None = None
+    """Path of a PEM file; None: the system's certificates."""
+    server_name: str | None = None
+
+
+class Timeouts(Model):
+    connect: Duration = 5.0
+    read: Duration = 30.0
+    total: Duration = 60.0
+
+
+class Route(Model):
+    """What the stack does with one model name. ``backend`` is the name of an engine."""
+
+    model: Text
+    api: Api = "chat"
+    backend: str | None = None
+    backend_model: Text | None = None
+    """The name that the backend knows the model by, when it is another."""
+    alias_of: Text | None = None
+    fallback: list[str] = Field(default_factory=list)
+    """Backends asked in this order when ``backend`` fails."""
+    weights: dict[str, Share] = Field(default_factory=dict)
+    """Backend: its share."""
+    dead: bool = False
+    """Nobody listens behind this route, on purpose."""
+
+    @property
+    def backends(self) -> list[str]:
+        """Every engine that may answer."""
+        return list(dict.fromkeys([*([self.backend] if self.backend else []), *self.fallback, *self.weights]))
+
+
+class Tenant(Model):
+    """An identity with a key and known limits."""
+
+    key: KeyRef | None = None
+    headers: dict[str, Value] = Field(default_factory=dict)
+    requests: Limit | None = None
+    tokens: Quota | None = None
+    parallel: Count | None = None
+    models: list[str] | None = None
+    """The only models it may use; None: all."""
+
+    @property
+    def limited(self) -> bool:
+        return bool(self.requests or self.tokens or self.parallel)
+
+    @property
+    def identified(self) -> bool:
+        return self.key is not None or bool(self.headers)
+
+
+class Mint(Model):
+    """How we may make keys, and the limits that a made one gets unless a check asks for others."""
+
+    key: KeyRef | None = None
+    """None only for a stack that is launched: its launcher makes one up."""
+    adapter: str | None = None
+    """None: the dialect's."""
+    url: Url | None = None
+    """The admin API, when it is not at ``base_url``."""
+    options: dict[str, Value] = Field(default_factory=dict)
+    """What the adapter needs beside the key: a project, a workspace, ..."""
+    requests: Limit | None = None
+    tokens: Quota | None = None
+
+
+class Promises(Model):
+    """What the operator promises; checks take their numbers from here."""
+
+    upstream_timeout: Duration = 60.0
+    keepalive: Duration = 15.0
+    longest_stream: Duration = 70.0
+    longest_unary: Duration = 70.0
+    propagation: Duration = 70.0
+    """Until a new, changed or deleted key is known everywhere."""
+    disconnect: Duration = 2.0
+    """Until the backend learns that the client went away."""
+    max_body: Count | None = None
+    """bytes; None: no limit is promised."""
+
+
+class Spend(Model):
+    """More than this is never spent in one run."""
+
+    requests: Count = 3000
+    tokens: Count = 200_000
+
+
+class Probes(Model):
+    """Paths that override the dialect's."""
+
+    live: Path | None = None
+    ready: Path | None = None
+
+
+class Upstream(Model):
+    """The controllable engines behind the stack, and the way to them that leaves the stack out."""
+
+    control: list[Url] = Field(default_factory=list)
+    direct: Url | None = None
+
+
+class Kubernetes(Model):
+    """Where the stack's objects are. Reading is allowed when this is given; more only by capability."""
+
+    context: Text | None = None
+    kubeconfig: Text | None = None
+    namespace: Text
+    namespaces: list[str] = Field(default_factory=list)
+    """Further ones: of the limiter, the model servers, ..."""
+    gateway: Text | None = None
+    """Name of the Gateway object."""
+    selectors: dict[str, str] = Field(default_factory=dict)
+    """Label selector by part: gateway, limiter, picker, models, ..."""
+
+
+class Launch(Model):
+    """A stack that gateproof starts itself; further keys are options of that launcher."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Literal["reference", "vllm", "litellm", "portkey"]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Load(Model):
+    allowed: bool = False
+
+
+class Target(Model):
+    """One entry of ``targets.yaml``, with what it extends merged in."""
+
+    name: str
+    description: str = ""
+    extends: str | None = None
+    stack: DialectName
+    launch: Launch | None = None
+    base_url: Url | None = None
+    host: Text | None = None
+    connect: Address | None = None
+    tls: Tls = Tls()
+    timeouts: Timeouts = Timeouts()
+    headers: dict[str, Value] = Field(default_factory=dict)
+    key: KeyRef | None = None
+    """Short for ``tenants.main.key``."""
+    tenants: dict[str, Tenant] = Field(default_factory=dict, validate_default=True)
+    models: dict[Api, Text]
+    context_window: Count | None = None
+    embedding_dimensions: Count | None = None
+    dated_snapshots: bool = False
+    routes: list[Route] = Field(default_factory=list)
+    mint: Mint | None = None
+    capabilities: dict[Capability, bool] = Field(default_factory=dict)
+    promises: Promises = Promises()
+    spend: Spend = Spend()
+    probes: Probes = Probes()
+    metrics: list[MetricsUrl] = Field(default_factory=list)
+    """URLs, or paths behind ``base_url``; empty: the dialect's paths."""
+    kubernetes: Kubernetes | None = None
+    upstream: Upstream | None = None
+    load: Load = Load()
+    expectations: list[str] = Field(default_factory=lambda data: [data.get("stack", ""), data["name"]])
+    """Names of files under ``conformance/expectations``."""
+
+    _tree: Tree | None = PrivateAttr(default=None)
+    _file: str | None = PrivateAttr(default=None)
+
+    @field_validator("launch", mode="before")
+    @classmethod
+    def _launch_by_name(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _some_model(cls, models: dict[Api, str]) -> dict[Api, str]:
+        if not models:
+            raise mistake("at least one model is needed", accepted="chat: MODEL, embeddings: MODEL, ...")
+        return models
+
+    @field_validator("tenants")
+    @classmethod
+    def _key_is_mains(cls, tenants: dict[str, Tenant], info: ValidationInfo) -> dict[str, Tenant]:
+        key = info.data.get("key")
+        if key is None:
+            return tenants or {MAIN: Tenant()}
+        main = tenants.get(MAIN, Tenant())
+        if main.key is not None:
+            raise mistake("`key` of the target and `tenants.main.key` are both given: keep one")
+        return {MAIN: main.model_copy(update={"key": key}), **{n: t for n, t in tenants.items() if n != MAIN}}
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        declared.refuse_contradictions(self)
+        return self
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.stack]
+
+    @property
+    def main_tenant(self) -> str:
+        """The unlimited everyday identity: the tenant called ``main``, or the first."""
+        return MAIN if MAIN in self.tenants else next(iter(self.tenants))
+
+    @property
+    def main(self) -> Tenant:
+        return self.tenants[self.main_tenant]
+
+    @property
+    def other_tenant(self) -> str | None:
+        """A second identity: the tenant called ``other``, or the first without limits that is not the main one."""
+        if "other" in self.tenants:
+            return "other"
+        free = (n for n, t in self.tenants.items() if t.identified and not t.limited and t.models is None)
+        return next((name for name in free if name != self.main_tenant), None)
+
+    def tenant_headers(self, name: str, *, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The headers of one tenant, beside its key and beside those of the target."""
+        return {
+            header: resolve_value(value, f"{self.name}.tenants.{name}.headers.{header}", environ=environ)
+            for header, value in self.tenants[name].headers.items()
+        }
+
+    @property
+    def connect_to(self) -> tuple[str, int] | None:
+        if self.connect is None:
+            return None
+        host, _, port = self.connect.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nothing of this target leaves the machine; a launched one never does."""
+        if self.connect_to is not None:
+            return _is_loopback(self.connect_to[0])
+        return self.launch is not None if self.base_url is None else _is_loopback(self.base_url)
+
+    @property
+    def root_url(self) -> str:
+        """``base_url`` without the dialect's prefix, which people like to copy along from an SDK."""
+        if self.base_url is None:
+            raise ConfigError("base_url is not known: the stack is not launched", key=self.name)
+        return self.base_url.removesuffix(self.dialect.prefix).rstrip("/")
+
+    @property
+    def mint_adapter(self) -> str | None:
+        return (self.mint.adapter or self.dialect.mint) if self.mint else None
+
+    @property
+    def live(self) -> str | None:
+        return self._at_root(self.probes.live or self.dialect.live)
+
+    @property
+    def ready(self) -> str | None:
+        return self._at_root(self.probes.ready or self.dialect.ready)
+
+    @property
+    def metrics_urls(self) -> list[str]:
+        places = self.metrics or list(self.dialect.metrics)
+        return [self.root_url + place if place.startswith("/") else place for place in places]
+
+    def path(self, api: str) -> str:
+        """The whole path of an API (or of ``models``), from the origin on."""
+        return self._root_path + self.dialect.path(api)
+
+    def url(self, api: str) -> str:
+        return self.root_url + self.dialect.path(api)
+
+    @property
+    def _root_path(self) -> str:
+        return "" if self.base_url is None else urlsplit(self.root_url).path
+
+    def _at_root(self, path: str | None) -> str | None:
+        return None if path is None else self._root_path + path
+
+    def auth_headers(self, secret: Secret | None) -> dict[str, str]:
+        """The one header that carries a key; none without a key or for a stack that takes none."""
+        if secret is None or self.dialect.auth_header is None:
+            return {}
+        return {self.dialect.auth_header: f"{self.dialect.auth_scheme} {secret.reveal()}".strip()}
+
+    def route(self, model: str) -> Route | None:
+        return next((route for route in self.routes if route.model == model), None)
+
+    def capability(self, name: str) -> Support:
+        """What the target declares: its own word first, then what its data show, then what the dialect promises."""
+        return declared.support(self, name)
+
+    def running_at(
+        self, base_url: str, *, control: Sequence[str] = (), direct: str | None = None, **changes: Any
+    ) -> Target:
+        """The same target now that its stack is launched; ``changes`` replace further fields."""
+        upstream = Upstream(control=list(control), direct=direct) if control or direct else self.upstream
+        return self.model_copy(update={"base_url": base_url, "upstream": upstream, **changes})
+
+    def with_source(self, tree: Tree, file: FilePath) -> Target:
+        self._tree, self._file = tree, str(file)
+        return self
+
+    def where(self, *keys: str | int) -> str:
+        """``targets.yaml:31 tenants.free.requests``: where a declaration stands, for failure messages."""
+        dotted = ".".join(str(key) for key in keys)
+        if self._tree is None:
+            return dotted
+        return f"{self._file}:{self._tree.line_of(keys)} {dotted}".rstrip()
+
+
+def _is_loopback(url_or_host: str) -> bool:
+    host = urlsplit(url_or_host).hostname if "://" in url_or_host else url_or_host
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

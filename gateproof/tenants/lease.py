@@ -1,0 +1,150 @@
+"""Tenants lent to checks by need, and all that was minted given back."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from gateproof.targets.model import Target
+from gateproof.targets.secrets import Secret, resolve_key, resolve_value
+from gateproof.tenants.admin import MintFailed
+from gateproof.tenants.fit import declaration, described, fits, known_of, surplus
+from gateproof.tenants.mint import ADAPTERS, Minter
+from gateproof.tenants.need import Need, Tenant
+
+PREFIX = "gateproof-"
+
+
+class NoTenant(Exception):  # noqa: N818 - a missing prerequisite, which the packs call UNTESTABLE
+    """Nobody fits; the text says what the target would have to declare."""
+
+
+class Leases:
+    """Minted where possible, else a declared tenant that fits, the one lent least often so far.
+
+    A declared tenant may have been used before: leave it alone for ``tenant.rest`` where a fresh window matters.
+    """
+
+    def __init__(
+        self, target: Target, minter: Minter | None, run_id: str, *, keys: Mapping[str, Secret] | None = None
+    ) -> None:
+        self._target, self._minter, self._keys = target, minter, keys
+        # workers of one run share its id, and names must not clash
+        self._prefix = f"{run_prefix(run_id)}{secrets.token_hex(2)}-"
+        self._begun = 0
+        self._minted: list[Tenant] = []
+        self._uncertain: list[str] = []
+        self._lent: Counter[str] = Counter()
+
+    def lease(self, need: Need, *, besides: Collection[Tenant] = ()) -> Tenant:
+        """A tenant that fits and is none of ``besides``; ``NoTenant`` when there is none."""
+        failure: MintFailed | None = None
+        order = self._order(need)
+        if self._minter is not None and order is not None:
+            try:
+                return self._mint(self._minter, order)
+            except MintFailed as error:
+                failure = error
+        tenant = None if need.minted else self._declared(need, {each.name for each in besides})
+        if tenant is None:
+            raise NoTenant(self._missing(need, failure))
+        self._lent[tenant.name] += 1
+        return tenant
+
+    def revoke(self, tenant: Tenant) -> None:
+        """Take back a minted tenant now; ``MintFailed`` when the admin API does not comply."""
+        if self._minter is None or tenant not in self._minted:
+            raise ValueError(f"{tenant.name} was not minted here")
+        self._minter.revoke(tenant)
+        self._minted.remove(tenant)
+
+    def release_all(self) -> tuple[str, ...]:
+        """Revoke everything minted here; the names of what is left, which a later call tries again."""
+        for tenant in tuple(self._minted):
+            try:
+                self.revoke(tenant)
+            except Exception:  # noqa: BLE001, S112 - on the way out: what is left is the answer
+                continue
+        if self._minter is not None and self._uncertain:
+            try:
+                self._uncertain = self._minter.sweep(self._prefix)
+            except Exception:  # noqa: BLE001, S110 - as above
+                pass
+        return tuple(dict.fromkeys([*(tenant.name for tenant in self._minted), *self._uncertain]))
+
+    def _order(self, need: Need) -> Need | None:
+        """The need with its numbers filled in from ``mint``; None when some are declared nowhere."""
+        mint = self._target.mint
+        requests = mint.requests if mint and need.requests is True else need.requests
+        tokens = mint.tokens if mint and need.tokens is True else need.tokens
+        if requests in (True, None) and need.requests or tokens in (True, None) and need.tokens:
+            return None
+        return dataclasses.replace(need, requests=requests, tokens=tokens)
+
+    def _mint(self, minter: Minter, order: Need) -> Tenant:
+        self._begun += 1
+        name = f"{self._prefix}{self._begun}"
+        try:
+            tenant = minter.mint(order, name)
+        except MintFailed as error:
+            if not error.answered:  # the key may have been made, and only its answer lost
+                self._uncertain.append(name)
+            raise
+        self._minted.append(tenant)
+        if not fits(order, tenant):
+            self._give_back(tenant)
+            raise MintFailed(f"a made tenant has {described(tenant)}, not the {order} that is needed")
+        return tenant
+
+    def _give_back(self, tenant: Tenant) -> None:
+        try:
+            self.revoke(tenant)
+        except MintFailed:
+            return  # still on the list, for release_all
+
+    def _declared(self, need: Need, taken: Collection[str]) -> Tenant | None:
+        fitting = [
+            known
+            for name, declared in self._target.tenants.items()
+            if name not in taken and self._has_key(name) and fits(need, known := known_of(self._target, name, declared))
+        ]
+        if not fitting:
+            return None
+        best = min(fitting, key=lambda known: (self._lent[known.name], surplus(need, known)))
+        return dataclasses.replace(best, key=self._key(best.name), headers=self._headers(best.name))
+
+    def _has_key(self, name: str) -> bool:
+        return name in self._keys if self._keys is not None else self._target.tenants[name].key is not None
+
+    def _key(self, name: str) -> Secret:
+        if self._keys is not None:
+            return self._keys[name]
+        ref = self._target.tenants[name].key
+        assert ref is not None, "only tenants with a key are lent"
+        return resolve_key(ref, name, self._target.name)
+
+    def _headers(self, name: str) -> dict[str, str]:
+        where = f"{self._target.name}.tenants.{name}.headers"
+        declared = self._target.tenants[name].headers
+        return {header: resolve_value(value, f"{where}.{header}") for header, value in declared.items()}
+
+    def _missing(self, need: Need, failure: MintFailed | None) -> str:
+        target = self._target
+        text = f"{target.name} has no tenant with a {need}: declare " + (
+            "`mint` with a key that may make others" if need.minted else f"`tenants.NAME` with {declaration(need)}"
+        )
+        if failure is not None:
+            return f"{text}; making one failed: {failure}"
+        if target.mint is None:
+            return text if need.minted else f"{text}, or `mint` with a key that may make others"
+        if self._minter is None:
+            return f"{text}; with the adapter `{target.mint_adapter}` none can be made (known: {', '.join(ADAPTERS)})"
+        wanted = [name for name, wish in (("requests", need.requests), ("tokens", need.tokens)) if wish is True]
+        return text + "".join(f", or `mint.{name}`" for name in wanted)
+
+
+def run_prefix(run_id: str) -> str:
+    """How the names of all that one run mints begin."""
+    return f"{PREFIX}{run_id}-"

@@ -1,0 +1,16 @@
+"""The pytest plugin, one module per feature.
+
+options    the command line, and which targets this run is about
+lifecycle  launch, preflight, hand-over to xdist workers, clean-up (controller only)
+select     which tests run on which target, what they may spend, what shares a window
+outcome    from what a test did to one of the nine verdicts
+report     from verdicts to the report, the terminal summary and the exit status (controller only)
+"""
+
+pytest_plugins = [
+    "gateproof.verdict.plugin.options",
+    "gateproof.verdict.plugin.lifecycle",
+    "gateproof.verdict.plugin.select",
+    "gateproof.verdict.plugin.outcome",
+    "gateproof.verdict.plugin.report",
+]

@@ -1,0 +1,120 @@
+"""The command line, and the state of the run that the other modules of the plugin share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateproof.errors import ConfigError, near_miss
+from gateproof.targets.loader import load_targets
+from gateproof.verdict.catalogue import Catalogue, load_catalogue
+from gateproof.verdict.outcomes import Level
+from gateproof.verdict.run import Run, Selection, Spend
+
+RUN = pytest.StashKey[Run]()
+
+OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("--target", {"action": "append", "metavar": "NAME", "help": "target of targets.yaml to test (repeatable; default: local)"}),
+    ("--targets", {"metavar": "FILE", "help": "the file that describes the targets (default: targets.yaml beside pyproject.toml)"}),
+    ("--area", {"action": "append", "default": [], "metavar": "AREA", "help": "test only this area of the catalogue, such as STREAM (repeatable)"}),
+    ("--requirement", {"action": "append", "default": [], "metavar": "ID", "help": "test only this requirement, such as RATE-002 (repeatable)"}),
+    ("--level", {"metavar": "LEVEL", "help": "test only requirements of this level and above: MUST, SHOULD or MAY"}),
+    ("--smoke", {"action": "store_true", "help": "a few read-only checks, under 15 s: is the target misconfigured or not conformant?"}),
+    ("--disable", {"action": "append", "default": [], "metavar": "ID", "help": "do not test this requirement; the report says DISABLED (repeatable)"}),
+    ("--spend", {"metavar": "BOUND", "help": "the most this run may spend, such as 500 (requests) or 500,20000 (requests, tokens)"}),
+    ("--report-dir", {"metavar": "DIR", "help": "where reports go (default: reports beside pyproject.toml)"}),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gateproof", "conformance of LLM gateways")
+    for name, settings in OPTIONS:
+        group.addoption(name, **settings)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Under ``-n``, tests that share a tenant's window must share a worker."""
+    if config.getoption("numprocesses", None) and config.option.dist in ("no", "load"):
+        config.option.dist = "loadgroup"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requirement(claim): the requirement of the catalogue that a test checks")
+    config.addinivalue_line("markers", "needs(*capabilities): what this one row of a parametrised check needs beside its gate")
+    if not is_active(config):
+        return
+    try:
+        config.stash[RUN] = make_run(config)
+    except ConfigError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def is_active(config: pytest.Config) -> bool:
+    """Whether this run tests a target: ``--target`` was given, or the packs are among what is collected."""
+    if config.getoption("--target"):
+        return True
+    packs = config.rootpath / "conformance"
+    paths = [Path(config.invocation_params.dir, argument.split("::")[0]).resolve() for argument in config.args]
+    return any(packs == path or packs in path.parents or path in packs.parents for path in paths)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def make_run(config: pytest.Config) -> Run:
+    root = config.rootpath
+    catalogue = load_catalogue(root / "conformance" / "catalogue")
+    file = Path(config.invocation_params.dir, config.getoption("--targets") or root / "targets.yaml")
+    targets = load_targets(file)
+    names = list(dict.fromkeys(config.getoption("--target") or ["local"]))
+    return Run(
+        catalogue=catalogue,
+        targets={name: targets.get(name) for name in names},
+        selection=selection(config, catalogue),
+        spend=parse_spend(config.getoption("--spend")),
+        expectations_folder=root / "conformance" / "expectations",
+        report_root=Path(config.invocation_params.dir, config.getoption("--report-dir") or root / "reports"),
+        command=["pytest", *config.invocation_params.args],
+    )
+
+
+def selection(config: pytest.Config, catalogue: Catalogue) -> Selection:
+    areas = frozenset(area.upper() for area in words(config.getoption("--area")))
+    for area in areas - catalogue.areas.keys():
+        raise ConfigError(f"unknown area `{area}`{near_miss(area, catalogue.areas)}", key="--area", accepted=sorted(catalogue.areas))
+    level = (config.getoption("--level") or "MAY").upper()
+    if level not in Level.__members__:
+        raise ConfigError(f"unknown level `{level}`", key="--level", accepted=list(Level.__members__))
+    return Selection(
+        areas=areas,
+        requirements=known_ids(config, "--requirement", catalogue),
+        disabled=known_ids(config, "--disable", catalogue),
+        level=Level(level),
+        smoke=bool(config.getoption("--smoke")),
+    )
+
+
+def known_ids(config: pytest.Config, option: str, catalogue: Catalogue) -> frozenset[str]:
+    ids = frozenset(word.upper() for word in words(config.getoption(option)))
+    for unknown in ids - catalogue.requirements.keys():
+        raise ConfigError(f"unknown requirement `{unknown}`{near_miss(unknown, catalogue.requirements)}", key=option)
+    return ids
+
+
+def words(values: list[str]) -> list[str]:
+    return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def parse_spend(text: str | None) -> Spend | None:
+    if text is None:
+        return None
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 2 or min(numbers) < 0:
+        raise ConfigError(f"`{text}` is no bound", key="--spend", accepted="REQUESTS or REQUESTS,TOKENS, such as 500,20000")
+    return Spend(numbers[0], numbers[1] if len(numbers) == 2 else None)
