@@ -144,14 +144,8 @@ def stack_serve(
     fault: Annotated[list[str] | None, typer.Option("--fault", metavar="NAME", help="Wear it (repeatable).")] = None,
 ) -> None:
     """Run the reference stack in the foreground until Ctrl-C."""
-    from gateproof.errors import near_miss  # noqa: PLC0415 - with the stack
-    from gateproof.stack.faults import FAULTS  # noqa: PLC0415 - with the stack
     from gateproof.stack.serve import serve  # noqa: PLC0415 - brings in the servers
 
-    for name in fault or []:
-        if name not in FAULTS:
-            problem = f"unknown fault `{name}`{near_miss(name, FAULTS)}"
-            raise ConfigError(problem, key="--fault", accepted="what `gateproof stack faults` lists")
     serve({"faults": fault or []})
 
 
@@ -267,7 +261,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except GateproofError as error:
-        print(f"gateproof: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more on its way out

@@ -103,4 +103,6 @@ def _up(kind: str, cache: Path | None) -> Launched | None:
         text = (crew.folder / "state.json").read_text()
     except OSError:
         return None  # still starting
-    return Launched.from_json(text, _once(lambda: folders.close_run(crew)))
+    known = Launched.from_json(text, _once(lambda: folders.close_run(crew)))
+    dead = " ".join(one.name for one in crew.processes if not one.runs())
+    return replace(known, env=known.env | {"dead": dead}) if dead else known

@@ -21,6 +21,7 @@ _FILES = DATA / "litellm"
 
 def start(crew: Crew, plan: Plan, kind_dir: Path) -> Launched:
     plan.accept(*OPTIONS)
+    litellm_config.provider(plan)  # a wrong one is told now, not after a minute of starting
     with_database, with_vllm = plan.option("db", True), plan.option("vllm", False)
     python = install(kind_dir, with_database=with_database)
     real_engine = vllm.serve(crew, kind_dir.with_name(VLLM)) if with_vllm else None

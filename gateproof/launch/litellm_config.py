@@ -42,7 +42,7 @@ def build(plan: Plan, urls: Mapping[str, str], redis_port: int | None) -> dict[s
 
 def _deployment(plan: Plan, model: Model, index: int, backend: Backend, urls: Mapping[str, str]) -> dict[str, Any]:
     params: dict[str, Any] = {
-        "model": f"{_provider(plan)}/{backend.model}",
+        "model": f"{provider(plan)}/{backend.model}",
         "api_base": f"{urls.get(backend.engine, backend.engine)}/v1",
         "api_key": "none",
     }
@@ -56,11 +56,11 @@ def _deployment(plan: Plan, model: Model, index: int, backend: Backend, urls: Ma
     return {"model_name": model.name, "litellm_params": params, "model_info": info}
 
 
-def _provider(plan: Plan) -> str:
-    provider = str(plan.options.get("provider", DEFAULT_PROVIDER))
-    if provider not in _PROVIDERS:
-        raise ConfigError(f"`{provider}` is no provider here", key="launch.provider", accepted=_PROVIDERS)
-    return provider
+def provider(plan: Plan) -> str:
+    name = str(plan.options.get("provider", DEFAULT_PROVIDER))
+    if name not in _PROVIDERS:
+        raise ConfigError(f"`{name}` is no provider here", key="launch.provider", accepted=_PROVIDERS)
+    return name
 
 
 def _router(models: list[Model], fallbacks: list[dict[str, list[str]]], redis_port: int | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ An admission is known only to lie between ``sent`` and ``decided``. All that is 
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,20 +29,19 @@ class Span:
         return self.end - self.start
 
 
-def crowds(shots: Sequence[Shot]) -> Iterator[Span]:
-    """Every span from one shot's ``sent`` to one shot's ``decided``, with what it surely holds."""
+def fullest(shots: Sequence[Shot], within: float) -> Span | None:
+    """Of the spans shorter than ``within``, one that holds most; the shortest of these."""
+    best: Span | None = None
     ends: list[float] = []
     for shot in sorted(shots, key=lambda shot: shot.sent, reverse=True):
         insort(ends, shot.decided)
-        for count, end in enumerate(ends, start=1):
-            if end < math.inf:
-                yield Span(shot.sent, end, count)
-
-
-def fullest(shots: Sequence[Shot], within: float) -> Span | None:
-    """Of the spans shorter than ``within``, one that holds most; the shortest of these."""
-    short = (span for span in crowds(shots) if span.length < within)
-    return max(short, key=lambda span: (span.count, -span.length), default=None)
+        count = bisect_left(ends, shot.sent + within)
+        if count == 0:
+            continue
+        span = Span(shot.sent, ends[count - 1], count)
+        if best is None or (span.count, -span.length) > (best.count, -best.length):
+            best = span
+    return best
 
 
 def held(shots: Sequence[Shot], start: float, end: float) -> Span:
@@ -81,7 +80,12 @@ def windows_from_boundary(
 
 def over_bucket(shots: Sequence[Shot], limit: int, window: float) -> Span | None:
     """The span that holds most more than a full bucket of ``limit``, refilled by ``limit`` per window, can give."""
-    rate = limit / window
-    excess = ((span.count - math.floor(limit + rate * (span.length + TICK)), span) for span in crowds(shots))
-    worst = max(excess, key=lambda pair: (pair[0], -pair[1].length), default=None)
-    return worst[1] if worst is not None and worst[0] > 0 else None
+    worst, span = 0, None
+    ends: list[float] = []
+    for shot in sorted(shots, key=lambda shot: shot.sent, reverse=True):
+        insort(ends, shot.decided)
+        for count, end in enumerate(ends, start=1):
+            given = limit + limit / window * (end - shot.sent + TICK)
+            if count > given and count - math.floor(given) >= worst:
+                worst, span = count - math.floor(given), Span(shot.sent, end, count)
+    return span

@@ -197,16 +197,23 @@ def _check_references(gateway: Gateway, key: str) -> None:
         if name not in gateway.tenants:
             raise ConfigError(f"no tenant is called {name!r}{near_miss(name, gateway.tenants)}", key=f"{key}.keys")
     for public, model in gateway.models.items():
-        if model.alias_of is not None and (target := gateway.models.get(model.alias_of)) is None:
-            raise ConfigError(f"no model is called {model.alias_of!r}", key=f"{key}.models.{public}.alias_of")
-        if model.alias_of is not None and target is not None and target.alias_of is not None:
-            raise ConfigError("an alias of an alias", key=f"{key}.models.{public}.alias_of")
+        where = f"{key}.models.{public}"
+        _check_alias(gateway, model, f"{where}.alias_of")
+        if not gateway.engines and not model.backends and model.alias_of is None:
+            raise ConfigError("a model needs backends where there are no engines", key=where)
         for backend in (*model.backends, *model.fallback):
-            if "://" not in backend.engine and gateway.engines and backend.engine not in gateway.engines:
-                known = gateway.engines
-                raise ConfigError(
-                    f"no engine is called {backend.engine!r}", key=f"{key}.models.{public}", accepted=known
-                )
+            if "://" not in backend.engine and backend.engine not in gateway.engines:
+                raise ConfigError(f"no engine is called {backend.engine!r}", key=where, accepted=gateway.engines)
+
+
+def _check_alias(gateway: Gateway, model: Model, key: str) -> None:
+    if model.alias_of is None:
+        return
+    target = gateway.models.get(model.alias_of)
+    if target is None:
+        raise ConfigError(f"no model is called {model.alias_of!r}{near_miss(model.alias_of, gateway.models)}", key=key)
+    if target.alias_of is not None:
+        raise ConfigError("an alias of an alias", key=key)
 
 
 def stack_from(value: Any) -> Stack:

@@ -1,15 +1,13 @@
 """The vocabulary of capabilities: what a target may declare that it does, one line of meaning each.
 
-A gate in ``conformance/catalogue`` names these words; a test holds the two equal.
+The gates in ``conformance/catalogue`` are written in these words; a test holds them to it.
 """
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
-Api = Literal[
-    "chat", "completions", "embeddings", "rerank", "responses", "messages", "speech", "transcriptions"
-]
+Api = Literal["chat", "completions", "embeddings", "rerank", "responses", "messages", "speech", "transcriptions"]
 APIS: tuple[Api, ...] = get_args(Api)
 
 Support = Literal["supported", "unsupported", "unset"]

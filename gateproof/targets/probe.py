@@ -63,9 +63,7 @@ def declared_and_detected(target: Target, detected: Mapping[str, bool]) -> Itera
             yield name, support, shown
 
 
-def _door(
-    target: Target, client: Client, keys: Mapping[str, Secret] | None, headers: Mapping[str, str] | None
-) -> Door:
+def _door(target: Target, client: Client, keys: Mapping[str, Secret] | None, headers: Mapping[str, str] | None) -> Door:
     main = target.main_tenant
     ref = target.main.key
     key = (keys or {}).get(main)
@@ -165,9 +163,7 @@ def _takes_x_api_key(door: Door) -> bool | None:
         return None
     bearer = door.target.auth_headers(door.key)
     others = {name: value for name, value in door.identity.items() if name not in bearer}
-    exchange = door.client.send(
-        "GET", door.target.path("models"), headers={**others, "x-api-key": door.key.reveal()}
-    )
+    exchange = door.client.send("GET", door.target.path("models"), headers={**others, "x-api-key": door.key.reveal()})
     return None if exchange.answer is None else exchange.status < 300
 
 

@@ -197,6 +197,7 @@ Text = Annotated[
 ]
 """A text that may come from the environment and is known once the target is."""
 
+
 def _positive(value: int) -> int:
     if value < 1:
         raise mistake(f"expected 1 or more, found {value}")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateproof.targets.secrets import Secret
-from gateproof.wire.client import Client
+from gateproof.wire.client import UNSET, Client
 
 Admin = Callable[[str, str, object | None], tuple[int, Any]]
 """``(method, path with query, JSON body or None) -> (status, parsed answer)``."""
@@ -39,7 +39,7 @@ def ask(admin: Admin, method: str, path: str, body: object | None = None, *, gon
     what = f"{method} {path.partition('?')[0]}"
     try:
         status, answer = admin(method, path, body)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a transport raises, the call did not succeed
         raise MintFailed(f"{redacted(what)}: {type(error).__name__}: {redacted(str(error))}", answered=False) from None
     if 200 <= status < 300 or (gone_is_fine and status == NOT_FOUND):
         return answer
@@ -68,8 +68,7 @@ def admin_over(client: Client, key: Secret) -> Admin:
 
     def admin(method: str, path: str, body: object | None) -> tuple[int, Any]:
         path, _, query = path.partition("?")
-        extra = {} if body is None else {"json": body}
-        exchange = client.send(method, path, headers=headers, query=query or None, **extra)
+        exchange = client.send(method, path, headers=headers, query=query or None, json=UNSET if body is None else body)
         return exchange.status, _parsed(exchange.text)
 
     return admin

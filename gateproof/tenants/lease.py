@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from gateproof.targets.model import Target
+from gateproof.targets.model import Mint, Target
 from gateproof.targets.secrets import Secret, resolve_key, resolve_value
 from gateproof.tenants.admin import MintFailed
 from gateproof.tenants.fit import declaration, described, fits, known_of, surplus
@@ -68,30 +69,30 @@ class Leases:
             except Exception:  # noqa: BLE001, S112 - on the way out: what is left is the answer
                 continue
         if self._minter is not None and self._uncertain:
-            try:
+            with contextlib.suppress(Exception):  # as above
                 self._uncertain = self._minter.sweep(self._prefix)
-            except Exception:  # noqa: BLE001, S110 - as above
-                pass
         return tuple(dict.fromkeys([*(tenant.name for tenant in self._minted), *self._uncertain]))
 
     def _order(self, need: Need) -> Need | None:
         """The need with its numbers filled in from ``mint``; None when some are declared nowhere."""
-        mint = self._target.mint
-        requests = mint.requests if mint and need.requests is True else need.requests
-        tokens = mint.tokens if mint and need.tokens is True else need.tokens
-        if requests in (True, None) and need.requests or tokens in (True, None) and need.tokens:
+        mint = self._target.mint or Mint()
+        requests = mint.requests if need.requests is True else need.requests
+        tokens = mint.tokens if need.tokens is True else need.tokens
+        if (need.requests and not requests) or (need.tokens and not tokens):
             return None
         return dataclasses.replace(need, requests=requests, tokens=tokens)
 
     def _mint(self, minter: Minter, order: Need) -> Tenant:
         self._begun += 1
         name = f"{self._prefix}{self._begun}"
+        self._uncertain.append(name)  # until its key is here, or is known not to exist
         try:
             tenant = minter.mint(order, name)
         except MintFailed as error:
-            if not error.answered:  # the key may have been made, and only its answer lost
-                self._uncertain.append(name)
+            if error.answered:
+                self._uncertain.remove(name)
             raise
+        self._uncertain.remove(name)
         self._minted.append(tenant)
         if not fits(order, tenant):
             self._give_back(tenant)

@@ -28,7 +28,7 @@ class ReferenceMinter:
         # windows of this gateway begin with their first request unless it is told otherwise
         requests = requests and _settled(requests)
         tokens = tokens and _settled(tokens)
-        tenant = Tenant(
+        return Tenant(
             name=name,
             key=key_in(ask(self._admin, "POST", KEYS, _order(need, name, requests, tokens))),
             requests=requests,
@@ -37,7 +37,6 @@ class ReferenceMinter:
             models=tuple(need.models) if need.models is not None else None,
             minted=True,
         )
-        return tenant
 
     def revoke(self, tenant: Tenant) -> None:
         self._delete(tenant.key.reveal())

@@ -43,7 +43,7 @@ class Answer:
     """Status line and headers of the response."""
 
     status: int
-    headers: httpx.Headers
+    headers: httpx.Headers = field(repr=False)
     reason: str = ""
     http_version: str = "HTTP/1.1"
 

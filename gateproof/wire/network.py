@@ -153,7 +153,9 @@ class Stream(httpcore.NetworkStream):
         if isinstance(self._sock, ssl.SSLSocket):
             return False
         try:
-            return _REFUSAL.match(self._sock.recv(10, socket.MSG_PEEK | socket.MSG_DONTWAIT)) is not None
+            # MSG_DONTWAIT would not do: Python waits out the socket's own timeout all the same.
+            self._sock.setblocking(False)
+            return _REFUSAL.match(self._sock.recv(10, socket.MSG_PEEK)) is not None
         except OSError:
             return False
 

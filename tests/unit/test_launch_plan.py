@@ -47,7 +47,7 @@ def engines() -> Engines:
 
 
 def test_the_reference_gateway_accepts_what_a_target_implies() -> None:
-    gateway = gateway_from(reference.gateway(from_target(target())))
+    gateway = gateway_from(reference.gateway(from_target(target())) | {"engines": URLS})
     assert gateway.keys["sk-free"] == "free"
     assert gateway.tenants["free"].requests[0].window == 2.0
     assert gateway.tenants["free"].parallel == 2
@@ -67,7 +67,7 @@ def test_a_tenant_without_a_key_gets_a_new_one() -> None:
 
 def test_options_of_the_gateway_are_laid_over() -> None:
     plan = from_target(target(), {"gateway": {"cors": ["https://example.com"]}})
-    assert gateway_from(reference.gateway(plan)).cors == ("https://example.com",)
+    assert gateway_from(reference.gateway(plan) | {"engines": URLS}).cors == ("https://example.com",)
     assert plan.options["faults"] == ["some_fault"]
 
 

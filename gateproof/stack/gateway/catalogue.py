@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +79,10 @@ class Catalogue:
         origin = self._origins.get(backend.engine) or Origin.of(backend.engine)
         return Destination(origin, backend.model or model)
 
-    @property
-    def origins(self) -> Mapping[str, Origin]:
-        return self._origins
+    def origins(self) -> set[Origin]:
+        """Every place that some model is served from."""
+        backends = [backend for model in self._models.values() for backend in (*model.backends, *model.fallback)]
+        return {*self._origins.values(), *(self._destination(backend, "").origin for backend in backends)}
 
 
 def draw(backends: tuple[config.Backend, ...]) -> config.Backend:

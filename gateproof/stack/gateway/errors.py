@@ -17,7 +17,7 @@ _TYPES = {
 }
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
     """An answer that the gateway gives itself; the message never quotes a secret or an internal address."""
 
     def __init__(
@@ -43,7 +43,7 @@ class UpstreamError(Refusal):
     """The engine did not answer as it should: refused, cut, timed out, or not HTTP."""
 
 
-class ClientGone(Exception):
+class ClientGone(Exception):  # noqa: N818 - nor is this
     """The client hung up; there is nobody left to answer."""
 
 
@@ -76,9 +76,7 @@ def envelope(
 ) -> bytes:
     """The JSON body of an error in the shape of the API that was called."""
     if api == "messages":
-        return json.dumps(
-            {"type": "error", "error": {"type": anthropic_type(status), "message": message}}
-        ).encode()
+        return json.dumps({"type": "error", "error": {"type": anthropic_type(status), "message": message}}).encode()
     return json.dumps({"error": error_object(message, kind, param=param, code=code)}).encode()
 
 

@@ -76,9 +76,7 @@ def to_upstream(headers: RequestHeaders, request_id: bytes) -> Pairs:
     hop = _HOP_BY_HOP | _listed_in_connection(headers.pairs)
     dropped = hop | _REWRITTEN | _CREDENTIALS | _IDENTITY
     kept = [
-        (name, value)
-        for name, value in headers.pairs
-        if name not in dropped and not name.startswith(_PRIVATE_PREFIXES)
+        (name, value) for name, value in headers.pairs if name not in dropped and not name.startswith(_PRIVATE_PREFIXES)
     ]
     # Identity: the gateway has to read usage out of every reply, so it asks for no coding at all.
     return [*kept, (b"accept-encoding", b"identity"), (b"x-request-id", request_id)]

@@ -64,8 +64,9 @@ def ietf(named: dict[str, list[Counter]], now: float) -> Pairs:
 
 def go_duration(seconds: float) -> str:
     """As OpenAI writes it: `12ms`, `6.5s`, `1m30s`, `24h0m0s`."""
+    seconds = math.ceil(seconds * 1000) / 1000
     if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
+        return f"{seconds * 1000:.0f}ms"
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     tail = f"{rest:.3f}".rstrip("0").rstrip(".") + "s"

@@ -169,7 +169,9 @@ class Meter:
         return self._of("tokens", self.rights.tokens, model)
 
     def _of(self, kind: str, limits: tuple[config.Limit, ...], model: str) -> list[Counter]:
-        return [self._counter((kind, index, model if limit.per_model else ""), limit) for index, limit in enumerate(limits)]
+        return [
+            self._counter((kind, index, model if limit.per_model else ""), limit) for index, limit in enumerate(limits)
+        ]
 
     def _counter(self, key: tuple[str, int, str], limit: config.Limit) -> Counter:
         counter = self._counters.get(key)
@@ -198,7 +200,9 @@ class Meter:
 
     def check_tokens(self, counters: list[Counter], now: float, estimate: int) -> None:
         """`after`: some budget is left. `reserve`: the whole estimate still fits."""
-        refusing = [(counter, needed) for counter in counters if not counter.admits(now, needed := asked(counter, estimate))]
+        refusing = [
+            (counter, needed) for counter in counters if not counter.admits(now, needed := asked(counter, estimate))
+        ]
         if refusing:
             raise quota_exceeded(max(counter.retry_after(now, needed) for counter, needed in refusing))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateproof.stack.gateway import splice
-from gateproof.stack.gateway.answer import JSON_TYPE, Answer
+from gateproof.stack.gateway.answer import JSON_TYPE
 from gateproof.stack.gateway.auth import REALM
 from gateproof.stack.gateway.call import Call
-from gateproof.stack.gateway.errors import ClientGone, Refusal, UpstreamError, is_envelope
+from gateproof.stack.gateway.errors import Refusal, UpstreamError, is_envelope
 from gateproof.stack.gateway.headers import Pairs, media_type, to_client, value_of
 from gateproof.stack.gateway.upstream import Connection
 from gateproof.stack.gateway.usage import parsed
@@ -90,11 +90,7 @@ def _retry_after(headers: Pairs) -> Pairs:
 
 async def relay_json(call: Call, connection: Connection, new_model: str | None) -> object:
     """A JSON reply: read whole, charged, then sent, so that the limit headers are true. Gives its value."""
-    try:
-        body = await read_all(reader_of(connection))
-    except ClientGone:
-        call.settle(partial=0)
-        raise
+    body = await read_all(reader_of(connection))
     value = parsed(body)
     call.ledger.note(value)
     call.settle()
@@ -134,10 +130,3 @@ def rename(body: bytes, model: str) -> bytes:
         return splice.put_model(text, text.index("{"), model).encode("utf-8", "surrogateescape")
     except (ValueError, IndexError, RecursionError):
         return body
-
-
-async def abandon(answer: Answer, error: UpstreamError) -> None:
-    """An upstream failure before our head is out is an ordinary error; after it, only the cut can tell."""
-    if answer.status:
-        raise error
-    await answer.refuse(error)

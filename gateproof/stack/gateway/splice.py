@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring
 from typing import Any
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -16,7 +15,7 @@ def members(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
     """Each member of the object at `start`: its name, and where its value begins and ends."""
     at = _skip(text, _skip(text, start) + 1)
     while text[at] != "}":
-        name, at = scanstring(text, at + 1, False)  # noqa: FBT003 - the C function takes it by position only
+        name, at = _DECODER.raw_decode(text, at)
         begin = _skip(text, _skip(text, at) + 1)
         _, end = _DECODER.raw_decode(text, begin)
         yield name, begin, end

@@ -32,12 +32,10 @@ def completion_tokens(request: Mapping[str, Any], api: str) -> int:
     """The most that a request can generate: its own bound, times the number of choices."""
     if api not in GENERATING:
         return 0
-    bounds = [value for key in _WANTED if _is_count(value := request.get(key))]
-    each = max(bounds, default=DEFAULT_COMPLETION)
-    choices = request.get("n")
+    each = max((bound for key in _WANTED if (bound := _count(request.get(key)))), default=DEFAULT_COMPLETION)
     prompts = request.get("prompt")
     batch = len(prompts) if isinstance(prompts, list) and prompts and isinstance(prompts[0], str | list) else 1
-    return each * batch * (choices if _is_count(choices) else 1)
+    return each * batch * (_count(request.get("n")) or 1)
 
 
 def estimate(request: Mapping[str, Any], api: str) -> int:
@@ -56,5 +54,5 @@ def texts(value: Any) -> Iterator[str]:
         yield from texts(value.get("text"))
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

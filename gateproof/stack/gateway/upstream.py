@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import time
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -67,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._begin(0.0)
 
-    def _begin(self, timeout: float) -> None:
+    def _begin(self, patience: float) -> None:
         self.status = 0
         self.headers: Pairs = []
         self.complete = False
@@ -77,16 +78,16 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
-        self._timeout, self._keepalive = timeout, 0.0
+        self._patience, self._keepalive = patience, 0.0
         self._heard = self._beat = self._loop.time()
         self._beat_due = False
         self._parser = httptools.HttpResponseParser(self)
 
     # What the relay calls
 
-    async def exchange(self, head: bytes, body: bytes, timeout: float) -> None:
+    async def exchange(self, head: bytes, body: bytes, patience: float) -> None:
         """Send a request and wait for the head of its answer."""
-        self._begin(timeout)
+        self._begin(patience)
         self._arm()
         self.transport.write(head + body if len(body) < HIGH_WATER else head)
         if len(body) >= HIGH_WATER:
@@ -140,8 +141,7 @@ class Connection(asyncio.Protocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._beat = self._loop.time()
@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
     def _arm(self) -> None:
         """One timer per exchange, moved only when it fires: reading an event costs no timer."""
         self._disarm()
-        due = self._heard + self._timeout
+        due = self._heard + self._patience
         if self._keepalive:
             due = min(due, self._beat + self._keepalive)
         self._timer = self._loop.call_at(due, self._tick)
@@ -228,7 +228,7 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         if self._paused or self._waiter is None:  # it is the client who is slow
             self._heard = self._beat = now
-        elif now >= self._heard + self._timeout:
+        elif now >= self._heard + self._patience:
             self.fail(timed_out())
             return
         elif self._keepalive and now >= self._beat + self._keepalive:
@@ -279,7 +279,7 @@ class Pool:
             idle.remove(connection)
 
 
-async def is_healthy(pool: Pool, origin: Origin, timeout: float) -> bool:
+async def is_healthy(pool: Pool, origin: Origin, patience: float) -> bool:
     """Whether an engine answers its own health path; never asks the model."""
     head = b"GET %s/health HTTP/1.1\r\nhost: %s\r\n\r\n" % (origin.prefix.encode(), origin.authority)
     started = time.monotonic()
@@ -288,7 +288,7 @@ async def is_healthy(pool: Pool, origin: Origin, timeout: float) -> bool:
     except UpstreamError:
         return False
     try:
-        await connection.exchange(head, b"", max(0.0, timeout - (time.monotonic() - started)))
+        await connection.exchange(head, b"", max(0.0, patience - (time.monotonic() - started)))
         while await connection.read():
             pass
     except UpstreamError:

@@ -29,7 +29,6 @@ def openai_paths(prefix: str = "/v1", **own: str) -> Mapping[str, str]:
     return MappingProxyType({api: prefix + path for api, path in paths.items()} | own)
 
 
-
 class Envelope(enum.StrEnum):
     """The shape of the errors that the stack itself makes (those of its upstream may differ)."""
 

@@ -70,7 +70,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     ready = target_of(item, run)
     requirement = run.catalogue.requirements[claim.requirement]
     record = make_record(item, call, ready, requirement, claim)
-    judgement = ready.expectations.judge(requirement.id, record.verdict, record.message, today())
+    judgement = ready.expectations.judge(requirement.id, record.verdict, f"{record.message}\n{record.seen}", today())
     report.user_properties.append((PROPERTY, record.to_json()))
     dress(report, record, requirement, judgement, item, ready)
     return report

@@ -57,7 +57,7 @@ RECEIVED: list[Record] = []
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     run = reporting(config)
-    if run is None or not run.ready:
+    if run is None or not run.ready or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
     complete = exitstatus in COMPLETE_ENDINGS and not session.shouldstop
     if not complete:

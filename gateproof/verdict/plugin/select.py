@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if run is None:
         return
     try:
-        check_claims(run, items, whole=collects_all(config))
+        check_claims(run, items, whole=collects_all(config) and not str(run.selection))
         kept = [item for item in items if keep(run, item)]
         if not is_worker(config):
             check_spend(run)

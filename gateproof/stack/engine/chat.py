@@ -1,0 +1,201 @@
+"""POST /v1/chat/completions and /v1/completions, unary and streamed."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from gateproof.stack.engine import reply, tokens, validate
+from gateproof.stack.engine.obey import answer, obey
+from gateproof.stack.engine.reply import Choice
+from gateproof.stack.engine.script import Script, parse, text_of
+from gateproof.stack.engine.streaming import Item, send
+from gateproof.stack.engine.wire import Call, Refused
+
+DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's default of `max_tokens` for text completions
+
+
+def last_user_text(messages: list[Any]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
+
+
+async def chat(call: Call, body: dict[str, Any]) -> None:
+    listed = body.get("messages")
+    script = parse(last_user_text(listed if isinstance(listed, list) else []), call.ledger.name)
+    seen = call.note(body, script.nonce)
+    messages = validate.chat(body)
+    prompt = validate.prompt_tokens(messages)
+    validate.fits(prompt)
+    made = reply.choices(script, body)
+    seen.usage = reply.usage(prompt, made, script)
+    if await obey(call, script):
+        return
+    head = head_of(call, body, "chat.completion", "chatcmpl")
+    if body.get("stream"):
+        await send(call, script, chunks(body, head, made, seen.usage, ChatShape(body)))
+    else:
+        shown = [ChatShape(body).whole(index, each) for index, each in enumerate(made)]
+        await answer(call, script, {**head, "choices": shown, "usage": seen.usage})
+
+
+async def completions(call: Call, body: dict[str, Any]) -> None:
+    given = body.get("prompt")
+    prompts = prompts_of(given)
+    script = parse(prompts[0] if prompts else "", call.ledger.name)
+    seen = call.note(body, script.nonce)
+    validate.model_of(body)
+    validate.common(body)
+    check_completion(body, given)
+    if not script.nonce:
+        script.tokens = 2 * DEFAULT_COMPLETION_TOKENS  # more than the default limit, so that the limit shows
+    made = list(itertools.chain.from_iterable(for_prompt(script, body, text, call.ledger.name) for text in prompts))
+    seen.usage = reply.usage(sum(tokens.count(text) for text in prompts), made, script)
+    if await obey(call, script):
+        return
+    head = head_of(call, body, "text_completion", "cmpl")
+    if body.get("stream"):
+        await send(call, script, chunks(body, head, made, seen.usage, TextShape(body)))
+    else:
+        shown = [TextShape(body).whole(index, each) for index, each in enumerate(made)]
+        await answer(call, script, {**head, "choices": shown, "usage": seen.usage})
+
+
+def prompts_of(given: Any) -> list[str]:
+    """The prompts as texts; token arrays are spelt out."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
+        return list(given)
+    if isinstance(given, list) and given and all(isinstance(each, int) for each in given):
+        return [" ".join(map(str, given))]
+    if isinstance(given, list) and given and all(isinstance(each, list) for each in given):
+        return [" ".join(map(str, each)) for each in given]
+    return []
+
+
+def check_completion(body: dict[str, Any], given: Any) -> None:
+    validate.required(body, "prompt")
+    if not prompts_of(given):
+        raise validate.refuse("prompt", "neither text, texts nor tokens")
+    best = body.get("best_of")
+    if best is not None and best < (body.get("n") or 1):
+        raise validate.refuse("best_of", "less than `n`")
+    if best is not None and best > 1 and body.get("stream"):
+        raise validate.refuse("best_of", "not allowed with `stream`")
+    if isinstance(body["model"], str) and body["model"].startswith("embed"):
+        raise Refused(400, f"The model `{body['model']}` does not support completions.", param="model")
+    validate.fits(sum(tokens.count(text) for text in prompts_of(given)))
+
+
+def for_prompt(script: Script, body: dict[str, Any], text: str, engine: str) -> list[Choice]:
+    own = parse(text, engine) if not script.nonce else script
+    if not own.nonce:
+        own.tokens = script.tokens
+    made = reply.choices(own, body, DEFAULT_COMPLETION_TOKENS)
+    if body.get("echo"):
+        for each in made:
+            each.pieces = [text, *each.pieces]
+    return made
+
+
+def head_of(call: Call, body: dict[str, Any], kind: str, prefix: str) -> dict[str, Any]:
+    return {
+        "id": f"{prefix}-{secrets.token_hex(12)}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": body["model"],
+        "system_fingerprint": f"engine-{call.ledger.name}",
+    }
+
+
+class ChatShape:
+    """How choices look in a chat completion."""
+
+    suffix = ".chunk"
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.logprobs = bool(body.get("logprobs"))
+        self.top = body.get("top_logprobs") or 0
+
+    def whole(self, index: int, made: Choice) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": made.text, "refusal": None}
+        if made.tool_calls:
+            message |= {"content": None, "tool_calls": made.tool_calls}
+        shown = reply.logprobs(made.pieces, self.top) if self.logprobs else None
+        return {"index": index, "message": message, "logprobs": shown, "finish_reason": made.finish_reason}
+
+    def part(self, index: int, delta: dict[str, Any], pieces: list[str], finish: str | None) -> dict[str, Any]:
+        shown = reply.logprobs(pieces, self.top) if self.logprobs and pieces else None
+        return {"index": index, "delta": delta, "logprobs": shown, "finish_reason": finish}
+
+    def first(self, index: int) -> dict[str, Any] | None:
+        return self.part(index, {"role": "assistant", "content": ""}, [], None)
+
+    def piece(self, index: int, text: str) -> dict[str, Any]:
+        return self.part(index, {"content": text}, [text], None)
+
+    def last(self, index: int, finish: str) -> dict[str, Any]:
+        return self.part(index, {}, [], finish)
+
+    def tools(self, index: int, made: Choice) -> Iterator[dict[str, Any]]:
+        for number, call in enumerate(made.tool_calls):
+            opening = {**call, "index": number, "function": {"name": call["function"]["name"], "arguments": ""}}
+            yield self.part(index, {"tool_calls": [opening]}, [], None)
+            for piece in tokens.split(call["function"]["arguments"]):
+                yield self.part(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]}, [], None)
+
+
+class TextShape:
+    """How choices look in a text completion."""
+
+    suffix = ""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        pass
+
+    def whole(self, index: int, made: Choice) -> dict[str, Any]:
+        return {"index": index, "text": made.text, "logprobs": None, "finish_reason": made.finish_reason}
+
+    def first(self, index: int) -> dict[str, Any] | None:
+        return None
+
+    def piece(self, index: int, text: str) -> dict[str, Any]:
+        return {"index": index, "text": text, "logprobs": None, "finish_reason": None}
+
+    def last(self, index: int, finish: str) -> dict[str, Any]:
+        return {"index": index, "text": "", "logprobs": None, "finish_reason": finish}
+
+    def tools(self, index: int, made: Choice) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+
+def chunks(
+    body: dict[str, Any], head: dict[str, Any], made: list[Choice], usage: dict[str, Any], shape: ChatShape | TextShape
+) -> Iterator[Item]:
+    """All events of a stream: roles, the tokens of all choices in turn, the ends, the usage when asked for."""
+    wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+    base = {**head, "object": head["object"] + shape.suffix, **({"usage": None} if wants_usage else {})}
+
+    def chunk(part: dict[str, Any]) -> dict[str, Any]:
+        return {**base, "choices": [part]}
+
+    for index in range(len(made)):
+        if (first := shape.first(index)) is not None:
+            yield Item(chunk(first))
+    for row in itertools.zip_longest(*(each.pieces for each in made)):
+        for index, piece in enumerate(row):
+            if piece is not None:
+                yield Item(chunk(shape.piece(index, piece)), content=True)
+    for index, each in enumerate(made):
+        for part in shape.tools(index, each):
+            yield Item(chunk(part), content=True)
+    for index, each in enumerate(made):
+        yield Item(chunk(shape.last(index, each.finish_reason)))
+    if wants_usage:
+        yield Item({**base, "choices": [], "usage": usage})

@@ -1,0 +1,69 @@
+"""What this engine saw: every request by its nonce, and the counters."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+KEPT = 5000  # requests; more than any run sends between two looks
+RAW_LIMIT = 64 * 1024  # bytes of a body that is kept as text
+
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Seen:
+    engine: str
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Any = None
+    raw: str = ""
+    nonce: str = ""
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+    outcome: str = "running"
+    events: int = 0
+    usage: dict[str, int] = field(default_factory=dict)
+    number: int = field(default_factory=_numbers.__next__)
+
+
+class Ledger:
+    """One engine's memory; the oldest requests are forgotten first."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests = self.running = self.cancelled = 0
+        self.tokens_in = self.tokens_out = 0
+        self._kept: deque[Seen] = deque(maxlen=KEPT)
+
+    def begin(self, seen: Seen) -> Seen:
+        self._kept.append(seen)
+        self.requests += 1
+        self.running += 1
+        return seen
+
+    def end(self, seen: Seen, outcome: str) -> None:
+        if seen.ended is not None:
+            return
+        seen.ended, seen.outcome = time.time(), outcome
+        self.running -= 1
+        self.cancelled += outcome == "cancelled"
+        self.tokens_in += seen.usage.get("prompt_tokens", 0)
+        self.tokens_out += seen.usage.get("completion_tokens", 0)
+
+    def by_nonce(self, nonce: str) -> list[dict[str, Any]]:
+        return [asdict(seen) for seen in self._kept if seen.nonce == nonce]
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "requests": self.requests,
+            "running": self.running,
+            "cancelled": self.cancelled,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+        }

@@ -1,0 +1,108 @@
+"""POST /v1/embeddings and the rerank paths: deterministic numbers from texts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+import struct
+from typing import Any
+
+from gateproof.stack.engine import tokens, validate
+from gateproof.stack.engine.obey import answer, obey
+from gateproof.stack.engine.script import parse
+from gateproof.stack.engine.wire import Call, Refused
+
+DIMENSIONS = 64
+MAX_INPUTS = 2048  # openai-openapi: the input array has at most 2048 items
+
+
+def vector(text: str, size: int) -> list[float]:
+    """A unit vector of single-precision numbers that depends on the text alone."""
+    raw = b"".join(
+        hashlib.sha256(f"{block}|{text}".encode("utf-8", "surrogatepass")).digest() for block in range(size // 32 + 1)
+    )
+    values = [byte - 127.5 for byte in raw[:size]]
+    length = math.sqrt(sum(value * value for value in values))
+    return list(struct.unpack(f"<{size}f", struct.pack(f"<{size}f", *(value / length for value in values))))
+
+
+def inputs_of(given: Any) -> list[str]:
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, list) and given and all(isinstance(each, int) for each in given):
+        given = [given]
+    if not isinstance(given, list) or not all(isinstance(each, str | list) for each in given):
+        raise validate.refuse("input", "neither text, texts nor tokens")
+    if not given or not all(given):
+        raise validate.refuse("input", "must not be empty")
+    if len(given) > MAX_INPUTS:
+        raise validate.refuse("input", f"{len(given)} items, at most {MAX_INPUTS} are allowed")
+    return [each if isinstance(each, str) else " ".join(map(str, each)) for each in given]
+
+
+async def embeddings(call: Call, body: dict[str, Any]) -> None:
+    given = body.get("input")
+    first = given if isinstance(given, str) else given[0] if isinstance(given, list) and given else ""
+    script = parse(first if isinstance(first, str) else "", call.ledger.name)
+    seen = call.note(body, script.nonce)
+    model = validate.model_of(body)
+    if model.startswith("chat"):
+        raise Refused(
+            400, f"The model `{model}` does not support embeddings.", code="model_not_supported", param="model"
+        )
+    validate.required(body, "input")
+    texts = inputs_of(given)
+    validate.common(body)
+    size = body.get("dimensions") or DIMENSIONS
+    if not 1 <= size <= DIMENSIONS:
+        raise validate.refuse("dimensions", f"{size} is outside 1 to {DIMENSIONS}")
+    coding = body.get("encoding_format") or "float"
+    if coding not in ("float", "base64"):
+        raise validate.refuse("encoding_format", f"{coding!r} is neither float nor base64")
+    count = sum(tokens.count(text) for text in texts)
+    seen.usage = {"prompt_tokens": count, "total_tokens": count, **script.usage}
+    if await obey(call, script):
+        return
+    data = [
+        {"object": "embedding", "index": index, "embedding": coded(vector(text, size), coding)}
+        for index, text in enumerate(texts)
+    ]
+    await answer(call, script, {"object": "list", "data": data, "model": model, "usage": seen.usage})
+
+
+def coded(values: list[float], coding: str) -> list[float] | str:
+    if coding == "float":
+        return values
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+async def rerank(call: Call, body: dict[str, Any]) -> None:
+    query, documents = body.get("query"), body.get("documents")
+    script = parse(query if isinstance(query, str) else "", call.ledger.name)
+    seen = call.note(body, script.nonce)
+    validate.model_of(body)
+    if not isinstance(query, str) or not query:
+        raise validate.refuse("query", "a text is needed")
+    if not isinstance(documents, list) or not documents:
+        raise validate.refuse("documents", "at least one document is needed")
+    texts = [each.get("text", "") if isinstance(each, dict) else str(each) for each in documents]
+    top = body.get("top_n")
+    if top is not None and (not isinstance(top, int) or top < 1):
+        raise validate.refuse("top_n", f"{top!r} is no positive integer")
+    count = tokens.count(query) + sum(tokens.count(text) for text in texts)
+    seen.usage = {"prompt_tokens": count, "total_tokens": count}
+    if await obey(call, script):
+        return
+    scored = sorted(
+        ((likeness(query, text), index) for index, text in enumerate(texts)), key=lambda pair: (-pair[0], pair[1])
+    )
+    results = [{"index": i, "relevance_score": score, "document": {"text": texts[i]}} for score, i in scored[:top]]
+    await answer(call, script, {"id": "rerank", "model": body["model"], "usage": seen.usage, "results": results})
+
+
+def likeness(query: str, text: str) -> float:
+    """The share of the query's words that the text has."""
+    asked, has = (set(re.findall(r"\w+", each.lower())) for each in (query, text))
+    return len(asked & has) / len(asked) if asked else 0.0

@@ -1,0 +1,137 @@
+"""The gateway as an ASGI application: which endpoint, who is calling, and what to say when it fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+from gateproof.stack import config
+from gateproof.stack.faults import note_requirement
+from gateproof.stack.gateway import admin, cors
+from gateproof.stack.gateway.answer import Answer, Send
+from gateproof.stack.gateway.auth import authenticate
+from gateproof.stack.gateway.body import Receive, read_body
+from gateproof.stack.gateway.errors import ClientGone, Refusal
+from gateproof.stack.gateway.headers import RequestHeaders
+from gateproof.stack.gateway.health import Readiness
+from gateproof.stack.gateway.keyring import Keyring
+from gateproof.stack.gateway.metrics import Metrics
+from gateproof.stack.gateway.paths import Endpoint, allow, check_method, find
+from gateproof.stack.gateway.service import Service
+
+METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """The data port."""
+
+    def __init__(self, settings: config.Gateway) -> None:
+        self.settings = settings
+        self.keyring = Keyring(settings)
+        self.metrics = Metrics()
+        self.service = Service(settings, self.metrics)
+        self.readiness = Readiness(self.service.pool, self.service.catalogue)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        answer = Answer(send)
+        note_requirement(scope["headers"])
+        try:
+            await self.respond(scope, receive, answer)
+        except Refusal as refusal:
+            await self.refuse(answer, refusal)
+        except ClientGone:
+            pass
+        except RecursionError:
+            await self.refuse(answer, Refusal(400, "The request is nested too deeply.", code="invalid_json"))
+        except Exception:
+            log.exception("defect in the gateway")
+            await self.refuse(answer, Refusal(500, "The gateway failed.", code="internal_error"))
+
+    async def refuse(self, answer: Answer, refusal: Refusal) -> None:
+        """Say no, unless the head is out: then the broken-off body says it."""
+        if not answer.status:
+            await answer.refuse(refusal)
+
+    async def respond(self, scope: MutableMapping[str, Any], receive: Receive, answer: Answer) -> None:
+        headers = RequestHeaders(list(scope["headers"]))
+        self.check_host(headers, scope["http_version"])
+        endpoint = find(scope["raw_path"])
+        answer.api = endpoint.api
+        answer.extra = cors.response_headers(headers, self.settings.cors)
+        if scope["method"] == "OPTIONS":
+            await answer.whole(204, [(b"allow", allow(endpoint)), *cors.preflight(headers, answer.extra)], b"")
+            return
+        check_method(endpoint, scope["method"])
+        await self.open_or_closed(scope, receive, answer, endpoint, headers)
+
+    def check_host(self, headers: RequestHeaders, version: str) -> None:
+        """RFC 9112 §3.2: exactly one Host; and only for names that are ours."""
+        hosts = headers.all(b"host")
+        if len(hosts) > 1 or (not hosts and version == "1.1"):
+            raise Refusal(400, "Exactly one Host header is required.", code="invalid_host")
+        if hosts and "*" not in self.settings.hosts and host_name(hosts[0]) not in self.settings.hosts:
+            raise Refusal(421, "This host is not served here.", code="unknown_host")
+
+    async def open_or_closed(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        answer: Answer,
+        endpoint: Endpoint,
+        headers: RequestHeaders,
+    ) -> None:
+        """Probes are open; everything else wants to know who is calling."""
+        if endpoint.kind == "live":
+            await answer.json(200, {"status": "live"})
+        elif endpoint.kind == "ready":
+            ready = await self.readiness.ready()
+            await answer.json(200 if ready else 503, {"status": "ready" if ready else "not ready"})
+        elif endpoint.kind in {"metrics", "admin", "admin_key"}:
+            await self.administer(scope["method"], receive, answer, endpoint, headers)
+        else:
+            await self.serve(scope, receive, answer, endpoint, headers)
+
+    async def administer(
+        self, method: str, receive: Receive, answer: Answer, endpoint: Endpoint, headers: RequestHeaders
+    ) -> None:
+        admin.check_admin(headers, self.settings.admin_key)
+        if endpoint.kind == "metrics":
+            await answer.whole(200, [(b"content-type", METRICS_TYPE)], self.metrics.text())
+        elif endpoint.kind == "admin_key":
+            await answer.json(200, admin.revoke(self.keyring, endpoint.name or ""))
+        elif method == "POST":
+            body = await read_body(receive, headers, self.settings.max_body)
+            await answer.json(200, admin.mint(self.keyring, body))
+        else:
+            await answer.json(200, admin.listing(self.keyring))
+
+    async def serve(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        answer: Answer,
+        endpoint: Endpoint,
+        headers: RequestHeaders,
+    ) -> None:
+        tenant = authenticate(headers, self.keyring, endpoint.api)
+        answer.meter = tenant.meter
+        try:
+            if endpoint.kind == "models":
+                await answer.json(200, self.service.catalogue.listing(tenant))
+            elif endpoint.kind == "model":
+                await answer.json(200, self.service.catalogue.card(endpoint.name or "", tenant))
+            else:
+                await self.service.serve(scope, receive, answer, endpoint, tenant, headers)
+        except Refusal as refusal:
+            await self.refuse(answer, refusal)
+        finally:
+            self.metrics.request(tenant.name, answer.model, endpoint.api or endpoint.kind, answer.status)
+
+
+def host_name(value: bytes) -> str:
+    """The host without its port."""
+    text = value.decode("latin-1").lower()
+    return text if text.endswith("]") else text.rpartition(":")[0] or text
