@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-import threading
-import time
-
-import pytest
 
 from fixtures.api import Api
-from fixtures.burst import at_once, burst
-from fixtures.streams import MARGIN, STREAMS, Pulse, arrivals, controlled, counted, patience, streamed
+from fixtures.burst import burst
+from fixtures.streams import STREAMS, Pulse, arrivals, controlled, counted, patience, streamed
 from fixtures.upstream import Script, script
 from gateproof.shape.stream import follows_cadence, longest_gap
 from gateproof.targets.model import Target

@@ -34,7 +34,7 @@ CAPABILITIES: dict[str, str] = {
     "f.vision": "image parts in messages",
     "f.reasoning": "reasoning text in a field of its own",
     "auth.bearer": "keys are asked for, as `Authorization: Bearer`",
-    "auth.xapikey": "keys are taken from `x-api-key` as well",
+    "auth.xapikey": "keys are taken from `x-api-key` as well, at least where messages are served",
     "auth.revocable": "a key can be taken back by us",
     "tenants.2": "two identities are at hand",
     "tenants.mint": "we may make and delete keys",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gateproof.targets.capabilities import APIS, CAPABILITIES, Support
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 # Statuses that say "there is no such thing here"; 400, 401, 429 and 5xx say nothing about it.
 ABSENT = frozenset({404, 405, 501})
+REFUSED = frozenset({401, 403})
 _ORIGIN = "https://gateproof.example"
 _BOUNDARY = "gateproof-probe"
+_MESSAGE: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Door:
         return self.send("POST", self.target.path(api), json=body)
 
     def chat(self, **fields: Any) -> Exchange:
-        return self.post("chat", messages=[{"role": "user", "content": "hi"}], max_tokens=1, **fields)
+        return self.post("chat", **_MESSAGE, **fields)
 
 
 def probe(
@@ -142,8 +144,8 @@ def _choices(exchange: Exchange) -> list[dict[str, Any]]:
         return []
 
 
-def _models(door: Door) -> bool | None:
-    return _there(door.send("GET", door.target.path("models")))
+def _list_models(door: Door) -> Exchange:
+    return door.send("GET", door.target.path("models"))
 
 
 def _asks_for_keys(door: Door) -> bool | None:
@@ -152,19 +154,22 @@ def _asks_for_keys(door: Door) -> bool | None:
         return None
     without = dict.fromkeys(door.target.auth_headers(door.key), None)
     others = {name: value for name, value in door.identity.items() if name not in without}
-    refusals = {401, 403}
     api = next((api for api in ("chat", "completions", "embeddings") if api in door.target.models), "models")
     exchange = door.client.send("POST" if api != "models" else "GET", door.target.path(api), headers=others, json={})
-    return None if exchange.answer is None else exchange.status in refusals
+    return None if exchange.answer is None else exchange.status in REFUSED
 
 
 def _takes_x_api_key(door: Door) -> bool | None:
+    """Asked where Anthropic Messages is served, if it is: some gateways take that header nowhere else."""
     if door.key is None:
         return None
     bearer = door.target.auth_headers(door.key)
     others = {name: value for name, value in door.identity.items() if name not in bearer}
-    exchange = door.client.send("GET", door.target.path("models"), headers={**others, "x-api-key": door.key.reveal()})
-    return None if exchange.answer is None else exchange.status < 300
+    door = replace(door, identity={**others, "x-api-key": door.key.reveal()})
+    exchange = door.post("messages", **_MESSAGE) if "messages" in door.target.models else _list_models(door)
+    if exchange.answer is None:
+        return None
+    return False if exchange.status in REFUSED else True if exchange.status < 300 else None
 
 
 def _answers(path: Callable[[Target], str | None]) -> Callable[[Door], bool | None]:
@@ -206,13 +211,13 @@ def _seen_in_headers(door: Door, exchange: Exchange) -> Iterator[tuple[str, bool
 _TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
 
 _CHECKS: dict[str, Callable[[Door], bool | None]] = {
-    "api.models": _models,
-    "api.chat": _api("chat", messages=[{"role": "user", "content": "hi"}], max_tokens=1),
+    "api.models": lambda door: _there(_list_models(door)),
+    "api.chat": _api("chat", **_MESSAGE),
     "api.completions": _api("completions", prompt="hi", max_tokens=1),
     "api.embeddings": _api("embeddings", input="hi"),
     "api.rerank": _api("rerank", query="hi", documents=["hi", "ho"]),
     "api.responses": _api("responses", input="hi", max_output_tokens=16),  # OpenAI's own least
-    "api.messages": _api("messages", messages=[{"role": "user", "content": "hi"}], max_tokens=1),
+    "api.messages": _api("messages", **_MESSAGE),
     "api.speech": _api("speech", input="hi", voice="alloy"),
     "api.transcriptions": _transcriptions,
     "f.stream": _chat_shows(lambda exchange: exchange.content_type == "text/event-stream", stream=True),
