@@ -86,7 +86,7 @@ def _fallbacks(models: list[Model]) -> tuple[list[dict[str, list[str]]], list[Mo
     for model in models:
         names = []
         for index, backend in enumerate(model.fallback):
-            alone = next((other.name for other in models if other.backends == (backend,) and not other.fallback), None)
+            alone = next((other.name for other in models if _is_only(other, backend, model)), None)
             if alone is None:
                 alone = f"{model.name}-fallback-{index}"
                 hidden.append(Model(alone, (backend,), apis=model.apis))
@@ -94,3 +94,9 @@ def _fallbacks(models: list[Model]) -> tuple[list[dict[str, list[str]]], list[Mo
         if names:
             found.append({model.name: names})
     return found, hidden
+
+
+def _is_only(other: Model, backend: Backend, fallen: Model) -> bool:
+    """Is `other` a model of this backend's engine alone, for the same APIs."""
+    served = set(fallen.apis) <= set(other.apis)
+    return served and not other.fallback and [one.engine for one in other.backends] == [backend.engine]

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, Self
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -24,11 +24,11 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
-class ClientGone(Exception):  # noqa: N818 - the client's right, not an error
+class ClientGone(Exception):
     """The client hung up; there is nobody left to answer."""
 
 
-class TooLarge(Exception):  # noqa: N818 - an answer, not an error
+class TooLarge(Exception):
     """The body is larger than it may be."""
 
 
@@ -80,7 +80,7 @@ class Departure:
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> Departure:
+    def __enter__(self) -> Self:
         self._task = self._loop.create_task(self._listen())
         return self
 

@@ -6,7 +6,6 @@ Tells a mistake in the set-up apart from a gateway that breaks its promises.
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from gateproof.errors import TargetUnreachable
 from gateproof.targets.probe import probe
@@ -20,25 +19,26 @@ REFUSED = frozenset({401, 403})
 def preflight(ready: TargetRun) -> None:
     """One tiny call per key until one is served; then see which capabilities the target shows."""
     refusals = []
-    for tenant in ready.keys or {"": None}:
+    for tenant in ready.keys or [""]:
         exchange = knock(ready, ready.keys.get(tenant))
         see_that_it_is_an_api(ready, exchange)
         if exchange.status not in REFUSED:
             break
         refusals.append(f"{tenant or 'no key'}: {exchange.status}")
     else:
-        raise TargetUnreachable(f"{ready.target.name}: {ready.target.base_url} refuses every key ({', '.join(refusals)})")
+        raise TargetUnreachable(
+            f"{ready.target.name}: {ready.target.base_url} refuses every key ({', '.join(refusals)})"
+        )
     ready.detected = probe(ready.target, ready.client, ready.keys, ready.headers)
 
 
 def knock(ready: TargetRun, key: Secret | None) -> Exchange:
     target = ready.target
-    prefix = urlsplit(target.root_url).path
     headers = target.auth_headers(key) if key else {}
     if "chat" in target.models:
         body = {"model": target.models["chat"], "messages": [{"role": "user", "content": "ping"}], "max_tokens": 1}
-        return ready.client.send("POST", prefix + target.path("chat"), json=body, headers=headers)
-    return ready.client.send("GET", prefix + target.path("models"), headers=headers)
+        return ready.client.send("POST", target.path("chat"), json=body, headers=headers)
+    return ready.client.send("GET", target.path("models"), headers=headers)
 
 
 def see_that_it_is_an_api(ready: TargetRun, exchange: Exchange) -> None:

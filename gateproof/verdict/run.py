@@ -143,6 +143,8 @@ class Plan:
     """By target: the id of every collected test, and its requirement."""
     settled: list[dict[str, Any]] = field(default_factory=list)
     """Records that need no test: NOT_DECLARED and DISABLED ones, as JSON."""
+    problem: str | None = None
+    """Why nothing can run, when a worker found it out."""
 
 
 @dataclass

@@ -18,7 +18,8 @@ from gateproof.wire.watch import Failure, Watch
 
 # Pieces in which a large request goes out; between two of them we look whether the answer is already there.
 WRITE_PIECE = 64 * 1024
-# Receive buffer of a slow reader, in bytes: as small as Linux allows, so that back-pressure reaches the sender soon.
+# Smallest receive buffer of a slow reader, in bytes, so that back-pressure reaches the sender soon. A faster one gets
+# room for one step, else the buffer and not the reader would set the pace.
 SLOW_BUFFER = 4096
 # A slow reader takes its bytes in this many steps per second.
 SLOW_STEPS = 20
@@ -60,7 +61,7 @@ def _prepare(sock: socket.socket, watch: Watch, seconds: float) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if watch.slow_read is not None:
         # Only a size set before the connection bounds the window that is announced to the peer.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, max(SLOW_BUFFER, int(watch.slow_read / SLOW_STEPS)))
 
 
 _Addresses = list[tuple[Any, ...]]

@@ -58,7 +58,11 @@ class Stack:
         self.launched: Launched = launch(load_targets(ROOT / "targets.yaml").get("local"))
         self.controls = [*self.launched.upstream_control, self.launched.gateway_control]
         self.targets = folder / "targets.yaml"
-        wired = {"base_url": self.launched.base_url, "launch": None, "upstream": {"control": list(self.launched.upstream_control)}}
+        wired = {
+            "base_url": self.launched.base_url,
+            "launch": None,
+            "upstream": {"control": list(self.launched.upstream_control)},
+        }
         self.targets.write_text(
             (ROOT / "targets.yaml").read_text() + f"\n  faulty: {json.dumps({'extends': 'local', **wired})}\n"
         )
@@ -76,12 +80,25 @@ class Stack:
 
     def run(self, name: str, only: Iterable[str] = ()) -> Outcome:
         reports = self.folder / name
-        command = [sys.executable, "-m", "pytest", "--target", "faulty", "--targets", self.targets, "--report-dir", reports, "-q"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--target",
+            "faulty",
+            "--targets",
+            self.targets,
+            "--report-dir",
+            reports,
+            "-q",
+        ]
         command += [f"--requirement={','.join(sorted(only))}"] if only else []
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_LIMIT, check=False)
         file = reports / "faulty" / "conformance" / "latest" / "report.json"
         if not file.exists():
-            raise RuntimeError(f"{name}: no report (exit {done.returncode})\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            raise RuntimeError(
+                f"{name}: no report (exit {done.returncode})\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            )
         results: list[dict[str, Any]] = json.loads(file.read_text())["requirements"]
         return Outcome({r["id"]: r["verdict"] for r in results}, {r["id"]: r["message"] for r in results})
 

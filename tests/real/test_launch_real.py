@@ -23,7 +23,7 @@ from gateproof.launch.ports import accepts
 from gateproof.targets.model import Target
 
 HELLO = [{"role": "user", "content": "hello"}]
-STACKS = {
+STACKS: dict[str, dict[str, Any]] = {
     "reference": {"stack": "openai", "launch": "reference"},
     "portkey": {"stack": "portkey-oss", "launch": "portkey"},
     "litellm": {"stack": "litellm", "launch": {"kind": "litellm", "db": False}},

@@ -81,7 +81,9 @@ def completion(peer: Peer) -> None:
     model = json.loads(peer.request.body)["model"]
     message = {"role": "assistant", "content": "hi"}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    peer.json({"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": USAGE})
+    peer.json(
+        {"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": USAGE}
+    )
 
 
 class Upstream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_splitter_gives_every_byte_once_and_only_whole_events(
     whole = "".join(event.replace("{eol}", eol) + eol * 2 for event in events) + ("" if ended else "data: tail")
     raw, splitter, taken = whole.encode(), sse.Splitter(), []
     places = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in itertools.pairwise(places):
         taken.append(splitter.take(raw[begin:end]))
     rest = splitter.rest()
     assert b"".join(taken) + rest == raw

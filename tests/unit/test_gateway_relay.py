@@ -25,7 +25,9 @@ def one_rig() -> Iterator[Rig]:
         "dead": {"backends": ["http://127.0.0.1:9"]},
         "renamed": {"backends": [{"engine": "a", "model": "m-internal"}]},
         "as-asked": {"alias_of": "m", "reply_model": "requested"},
-        "split": {"backends": [{"engine": "a", "weight": 3}, {"engine": "b", "weight": 1}, {"engine": "a", "weight": 0}]},
+        "split": {
+            "backends": [{"engine": "a", "weight": 3}, {"engine": "b", "weight": 1}, {"engine": "a", "weight": 0}]
+        },
     }
     with rig_with(models=models, keepalive=KEEPALIVE, upstream_timeout=TIMEOUT) as rig:
         yield rig
@@ -186,7 +188,9 @@ def cut(peer: Peer) -> None:
     peer.cut()
 
 
-@pytest.mark.parametrize("failure", [status(500), status(503, "text/html"), hang, cut], ids=["500", "html", "hang", "cut"])
+@pytest.mark.parametrize(
+    "failure", [status(500), status(503, "text/html"), hang, cut], ids=["500", "html", "hang", "cut"]
+)
 def test_a_fallback_answers_for_a_failing_backend(rig: Rig, failure: Script) -> None:
     rig.a.script = failure
     assert rig.post(model="safe").status_code == 200
@@ -291,7 +295,9 @@ def head_then_wait(peer: Peer) -> None:
     peer.wait_for_hang_up()
 
 
-@pytest.mark.parametrize("script", [stream_then_wait, head_then_wait, hang], ids=["mid-stream", "before token", "unary"])
+@pytest.mark.parametrize(
+    "script", [stream_then_wait, head_then_wait, hang], ids=["mid-stream", "before token", "unary"]
+)
 def test_a_hang_up_cancels_the_upstream_at_once(rig: Rig, script: Script) -> None:
     rig.a.script = script
     sock = rig.open({"model": "m", "stream": script is not hang})
@@ -325,11 +331,13 @@ def test_a_slow_reader_slows_the_upstream_and_loses_nothing(rig: Rig) -> None:
 def test_streams_do_not_cross(rig: Rig) -> None:
     def script(peer: Peer) -> None:
         nonce = json.loads(peer.request.body)["nonce"]
-        stream_of(*[b"data: {\"n\":%d}\n\n" % nonce] * 30, size=5)(peer)
+        stream_of(*[b'data: {"n":%d}\n\n' % nonce] * 30, size=5)(peer)
 
     rig.a.script = script
     replies: dict[int, str] = {}
-    threads = [threading.Thread(target=lambda n=n: replies.update({n: rig.post(stream=True, nonce=n).text})) for n in range(20)]
+    threads = [
+        threading.Thread(target=lambda n=n: replies.update({n: rig.post(stream=True, nonce=n).text})) for n in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

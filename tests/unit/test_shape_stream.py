@@ -73,7 +73,8 @@ def test_how_choices_end(chunks: list[dict[str, Any]], story: dict[int, str]) ->
 
 def test_first_roles_are_those_of_the_first_delta() -> None:
     named = {"choices": [{"index": 0, "delta": {"role": "assistant"}}, {"index": 1, "delta": {"content": "x"}}]}
-    assert first_roles([named, {"choices": [{"index": 1, "delta": {"role": "assistant"}}]}]) == {0: "assistant", 1: None}
+    late = {"choices": [{"index": 1, "delta": {"role": "assistant"}}]}
+    assert first_roles([named, late]) == {0: "assistant", 1: None}
 
 
 def test_usage_in_the_last_chunk() -> None:

@@ -36,10 +36,7 @@ async def one_model(call: Call, name: str) -> None:
 
 async def tokenize(call: Call, body: dict[str, Any]) -> None:
     text = body.get("prompt")
-    if text is None:
-        count = validate.prompt_tokens(validate.required(body, "messages"))
-    else:
-        count = tokens.count(str(text))
+    count = validate.prompt_tokens(validate.required(body, "messages")) if text is None else tokens.count(str(text))
     await call.json(
         200, {"count": count, "max_model_len": validate.CONTEXT, "tokens": list(range(count)), "token_strs": None}
     )

@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 JSON_TYPE = "application/json"
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class Refused(Exception):
     """An error answer in the envelope of the OpenAI API."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
@@ -28,11 +28,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
-class ClientGone(Exception):  # noqa: N818 - the client's right
+class ClientGone(Exception):
     """The client closed the connection before the answer was complete."""
 
 
-class Cut(Exception):  # noqa: N818 - ordered
+class Cut(Exception):
     """The connection is to be cut without an ending."""
 
 

@@ -27,6 +27,14 @@ def check_admin(headers: RequestHeaders, admin_key: str | None) -> None:
         raise unauthorized("Incorrect admin key provided.", token_sent=True)
 
 
+def is_admin(headers: RequestHeaders, admin_key: str | None) -> bool:
+    try:
+        check_admin(headers, admin_key)
+    except Refusal:
+        return False
+    return True
+
+
 def mint(keyring: Keyring, body: bytes) -> dict[str, Any]:
     """A new key; rights that are given for an existing tenant replace its rights."""
     asked = parse_object(body or b"{}")

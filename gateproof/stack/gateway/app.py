@@ -89,18 +89,24 @@ class Gateway:
         elif endpoint.kind == "ready":
             ready = await self.readiness.ready()
             await answer.json(200 if ready else 503, {"status": "ready" if ready else "not ready"})
-        elif endpoint.kind in {"metrics", "admin", "admin_key"}:
+        elif endpoint.kind == "metrics":
+            await answer.whole(200, [(b"content-type", METRICS_TYPE)], self.metrics.text(self.reader(headers)))
+        elif endpoint.kind in {"admin", "admin_key"}:
             await self.administer(scope["method"], receive, answer, endpoint, headers)
         else:
             await self.serve(scope, receive, answer, endpoint, headers)
+
+    def reader(self, headers: RequestHeaders) -> str | None:
+        """Whose numbers may be read: everybody's by the admin, a tenant's own by the tenant."""
+        if admin.is_admin(headers, self.settings.admin_key):
+            return None
+        return authenticate(headers, self.keyring, None).name
 
     async def administer(
         self, method: str, receive: Receive, answer: Answer, endpoint: Endpoint, headers: RequestHeaders
     ) -> None:
         admin.check_admin(headers, self.settings.admin_key)
-        if endpoint.kind == "metrics":
-            await answer.whole(200, [(b"content-type", METRICS_TYPE)], self.metrics.text())
-        elif endpoint.kind == "admin_key":
+        if endpoint.kind == "admin_key":
             await answer.json(200, admin.revoke(self.keyring, endpoint.name or ""))
         elif method == "POST":
             body = await read_body(receive, headers, self.settings.max_body)

@@ -17,7 +17,7 @@ _TYPES = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
+class Refusal(Exception):
     """An answer that the gateway gives itself; the message never quotes a secret or an internal address."""
 
     def __init__(
@@ -43,7 +43,7 @@ class UpstreamError(Refusal):
     """The engine did not answer as it should: refused, cut, timed out, or not HTTP."""
 
 
-class ClientGone(Exception):  # noqa: N818 - nor is this
+class ClientGone(Exception):
     """The client hung up; there is nobody left to answer."""
 
 

@@ -32,11 +32,12 @@ class Metrics:
             if amount:
                 labels = (("tenant", tenant), ("model", model), ("type", kind))
                 self._values["gateproof_tokens_total", labels] += amount
-                self._observe(model, api, kind, amount)
+                self._observe(tenant, model, api, kind, amount)
 
-    def _observe(self, model: str, api: str, kind: str, amount: int) -> None:
+    def _observe(self, tenant: str, model: str, api: str, kind: str, amount: int) -> None:
         """OpenTelemetry's `gen_ai.client.token.usage`, a histogram with one bucket."""
         labels = (
+            ("tenant", tenant),
             ("gen_ai_operation_name", api),
             ("gen_ai_request_model", model),
             ("gen_ai_token_type", kind),
@@ -46,10 +47,13 @@ class Metrics:
         self._values[f"{name}_count", labels] += 1
         self._values[f"{name}_sum", labels] += amount
 
-    def text(self) -> bytes:
+    def text(self, tenant: str | None = None) -> bytes:
+        """All rows, or those of one tenant."""
         lines = ["# TYPE gen_ai_client_token_usage histogram"]
         described: set[str] = set()
         for (name, labels), value in sorted(self._values.items()):
+            if tenant is not None and ("tenant", tenant) not in labels:
+                continue
             kind, told = _HELP[name]
             if kind and name not in described:
                 described.add(name)

@@ -75,9 +75,18 @@ async def relay_error(call: Call, connection: Connection) -> None:
     if status == connection.status and is_envelope(call.api, body):
         await call.answer.whole(status, _as_json(headers), body)
         return
-    message = _MESSAGES.get(status, "The model refused the request." if status < 500 else "The model failed to answer.")
-    refusal = Refusal(status, message, code="upstream_error", headers=_retry_after(headers))
+    refusal = Refusal(status, told(status, body), code="upstream_error", headers=_retry_after(headers))
     await call.answer.refuse(refusal)
+
+
+def told(status: int, body: bytes) -> str:
+    """What to say for an engine: its own words where it tells the client's mistake, never those of a failure."""
+    if status >= 500:
+        return _MESSAGES.get(status, "The model failed to answer.")
+    value = parsed(body)
+    error = value.get("error") if isinstance(value, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return message if isinstance(message, str) else _MESSAGES.get(status, "The model refused the request.")
 
 
 def _as_json(headers: Pairs) -> Pairs:

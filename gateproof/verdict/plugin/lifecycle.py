@@ -8,18 +8,26 @@ from __future__ import annotations
 import json
 import secrets
 import signal
+import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from gateproof.errors import ConfigError, GateproofError, LaunchError, TargetUnreachable
-from gateproof.launch import Launched, launch
+from gateproof.errors import ConfigError, LaunchError, TargetUnreachable
+from gateproof.launch import launch
+from gateproof.launch.from_target import running
 from gateproof.targets.model import Target
-from gateproof.targets.secrets import Secret, resolve_key, resolve_value
+from gateproof.targets.secrets import Secret, resolve_headers, resolve_key
+from gateproof.tenants.admin import MintFailed, admin_over
+from gateproof.tenants.lease import run_prefix
+from gateproof.tenants.mint import minter_for
+from gateproof.tenants.need import Need
+from gateproof.tenants.sweep import sweep_run
 from gateproof.verdict.expectations import load_expectations
 from gateproof.verdict.plugin.options import RUN, is_worker
 from gateproof.verdict.preflight import preflight
@@ -69,12 +77,13 @@ def prepare(config: pytest.Config, run: Run, target: Target) -> TargetRun:
     if target.launch is not None:
         launched = launch(target)
         config.add_cleanup(launched.stop)
-        target = with_launched(target, launched)
+        target = running(target, launched)
         versions = launched.versions
     ready = describe(run, target, run_id=new_run_id())
     ready.versions = versions
     resolve(ready)
-    config.add_cleanup(lambda: clean_up(ready))
+    config.add_cleanup(partial(sweep, ready))
+    mint_declared(ready)
     preflight(ready)
     return ready
 
@@ -89,17 +98,6 @@ def new_run_id() -> str:
     return f"{int(time.time()):x}-{secrets.token_hex(3)}"
 
 
-def with_launched(target: Target, launched: Launched) -> Target:
-    return target.running_at(
-        launched.base_url,
-        control=launched.upstream_control,
-        direct=launched.upstream_direct,
-        keys=launched.keys,
-        headers=launched.headers,
-        models=launched.models,
-    )
-
-
 def resolve(ready: TargetRun) -> None:
     """Read every key and header value that the target names, and hide them from now on."""
     target = ready.target
@@ -108,21 +106,37 @@ def resolve(ready: TargetRun) -> None:
             ready.keys[name] = resolve_key(tenant.key, name, target.name, cluster=target.kubernetes)
     if target.mint is not None and target.mint.key is not None:
         ready.admin_key = resolve_key(target.mint.key, "mint", target.name, cluster=target.kubernetes)
-    ready.headers = {name: resolve_value(value, f"{target.name}.headers.{name}") for name, value in target.headers.items()}
+    ready.headers = resolve_headers(target)
     ready.hide_secrets()
 
 
-def clean_up(ready: TargetRun) -> None:
-    """Revoke what a worker that was killed could not revoke itself."""
-    from gateproof.tenants.sweep import sweep_run  # noqa: PLC0415 - only needed on the way out
+def sweep(ready: TargetRun) -> None:
+    """Take back what a worker that was killed could not; say what is left."""
+    for name in sweep_run(ready):
+        print(f"gateproof: the key {name} could not be taken back", file=sys.stderr)
 
-    sweep_run(ready)
+
+def mint_declared(ready: TargetRun) -> None:
+    """Make a key for each declared tenant that names none, where the target lets us; it lives as long as the run."""
+    minter = minter_for(ready.target, admin_over(ready.client, ready.admin_key)) if ready.admin_key else None
+    if minter is None:
+        return
+    for name, tenant in ready.target.tenants.items():
+        if name in ready.keys:
+            continue
+        need = Need(requests=tenant.requests, tokens=tenant.tokens, parallel=tenant.parallel, models=tenant.models)
+        try:
+            made = minter.mint(need, f"{run_prefix(ready.run_id)}{name}")
+        except MintFailed as error:
+            raise TargetUnreachable(f"{ready.target.name}: no key could be made for tenant `{name}`: {error}") from None
+        ready.keys[name] = made.key
+    ready.hide_secrets()
 
 
 def stop_on_sigterm() -> None:
     """CI cancels with SIGTERM: treat it as Ctrl-C, so that the report is written and nothing is left running."""
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("terminated")
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -150,7 +164,6 @@ def hand_over(ready: TargetRun) -> dict[str, Any]:
         "base_url": target.base_url,
         "control": list(target.upstream.control) if target.upstream else [],
         "direct": target.upstream.direct if target.upstream else None,
-        "models": dict(target.models),
         "run_id": ready.run_id,
         "keys": {name: key.reveal() for name, key in ready.keys.items()},
         "admin_key": ready.admin_key.reveal() if ready.admin_key else None,
@@ -163,9 +176,7 @@ def receive(config: pytest.Config, run: Run) -> None:
     given = json.loads(config.workerinput["gateproof"])  # type: ignore[attr-defined]
     config.stash[PLAN_FILE] = Path(given["plan"])
     for name, state in given["targets"].items():
-        target = run.targets[name].running_at(
-            state["base_url"], control=state["control"], direct=state["direct"], models=state["models"]
-        )
+        target = run.targets[name].running_at(state["base_url"], control=state["control"], direct=state["direct"])
         ready = describe(run, target, state["run_id"])
         ready.keys = {tenant: Secret(key) for tenant, key in state["keys"].items()}
         ready.admin_key = Secret(state["admin_key"]) if state["admin_key"] else None
@@ -175,11 +186,8 @@ def receive(config: pytest.Config, run: Run) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Each process gives back what it minted."""
+    """Each process gives back what it minted; what resists is swept by the controller, and named."""
     run = session.config.stash.get(RUN, None)
     for ready in run.ready.values() if run else ():
         if ready.leases is not None:
-            try:
-                ready.leases.release_all()
-            except GateproofError as error:  # the verdicts stand; the sweep of the next start will retry
-                session.config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=1)
+            ready.leases.release_all()

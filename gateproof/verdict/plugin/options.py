@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,22 +15,27 @@ from gateproof.verdict.run import Run, Selection, Spend
 
 RUN = pytest.StashKey[Run]()
 
-OPTIONS: tuple[tuple[str, dict[str, object]], ...] = (
-    ("--target", {"action": "append", "metavar": "NAME", "help": "target of targets.yaml to test (repeatable; default: local)"}),
-    ("--targets", {"metavar": "FILE", "help": "the file that describes the targets (default: targets.yaml beside pyproject.toml)"}),
-    ("--area", {"action": "append", "default": [], "metavar": "AREA", "help": "test only this area of the catalogue, such as STREAM (repeatable)"}),
-    ("--requirement", {"action": "append", "default": [], "metavar": "ID", "help": "test only this requirement, such as RATE-002 (repeatable)"}),
-    ("--level", {"metavar": "LEVEL", "help": "test only requirements of this level and above: MUST, SHOULD or MAY"}),
-    ("--smoke", {"action": "store_true", "help": "a few read-only checks, under 15 s: is the target misconfigured or not conformant?"}),
-    ("--disable", {"action": "append", "default": [], "metavar": "ID", "help": "do not test this requirement; the report says DISABLED (repeatable)"}),
-    ("--spend", {"metavar": "BOUND", "help": "the most this run may spend, such as 500 (requests) or 500,20000 (requests, tokens)"}),
-    ("--report-dir", {"metavar": "DIR", "help": "where reports go (default: reports beside pyproject.toml)"}),
-)
+
+def repeatable(metavar: str, text: str) -> dict[str, Any]:
+    return {"action": "append", "default": [], "metavar": metavar, "help": f"{text} (repeatable)"}
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--target": repeatable("NAME", "target of targets.yaml to test, `local` when none is given"),
+    "--targets": {"metavar": "FILE", "help": "the file that describes the targets (default: targets.yaml)"},
+    "--area": repeatable("AREA", "test only this area of the catalogue, such as STREAM"),
+    "--requirement": repeatable("ID", "test only this requirement, such as RATE-002"),
+    "--level": {"metavar": "LEVEL", "help": "test only requirements of this level and above: MUST, SHOULD or MAY"},
+    "--smoke": {"action": "store_true", "help": "few, read-only, under 15 s: is the target misconfigured?"},
+    "--disable": repeatable("ID", "do not test this requirement; the report says DISABLED"),
+    "--spend": {"metavar": "BOUND", "help": "the most that may be spent: REQUESTS or REQUESTS,TOKENS"},
+    "--report-dir": {"metavar": "DIR", "help": "where reports go (default: reports)"},
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gateproof", "conformance of LLM gateways")
-    for name, settings in OPTIONS:
+    for name, settings in OPTIONS.items():
         group.addoption(name, **settings)
 
 
@@ -42,7 +48,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(claim): the requirement of the catalogue that a test checks")
-    config.addinivalue_line("markers", "needs(*capabilities): what this one row of a parametrised check needs beside its gate")
+    config.addinivalue_line(
+        "markers", "needs(*capabilities): what this one row of a parametrised check needs beside its gate"
+    )
     if not is_active(config):
         return
     try:
@@ -84,7 +92,9 @@ def make_run(config: pytest.Config) -> Run:
 def selection(config: pytest.Config, catalogue: Catalogue) -> Selection:
     areas = frozenset(area.upper() for area in words(config.getoption("--area")))
     for area in areas - catalogue.areas.keys():
-        raise ConfigError(f"unknown area `{area}`{near_miss(area, catalogue.areas)}", key="--area", accepted=sorted(catalogue.areas))
+        raise ConfigError(
+            f"unknown area `{area}`{near_miss(area, catalogue.areas)}", key="--area", accepted=sorted(catalogue.areas)
+        )
     level = (config.getoption("--level") or "MAY").upper()
     if level not in Level.__members__:
         raise ConfigError(f"unknown level `{level}`", key="--level", accepted=list(Level.__members__))
@@ -116,5 +126,7 @@ def parse_spend(text: str | None) -> Spend | None:
     except ValueError:
         numbers = []
     if not 1 <= len(numbers) <= 2 or min(numbers) < 0:
-        raise ConfigError(f"`{text}` is no bound", key="--spend", accepted="REQUESTS or REQUESTS,TOKENS, such as 500,20000")
+        raise ConfigError(
+            f"`{text}` is no bound", key="--spend", accepted="REQUESTS or REQUESTS,TOKENS, such as 500,20000"
+        )
     return Spend(numbers[0], numbers[1] if len(numbers) == 2 else None)

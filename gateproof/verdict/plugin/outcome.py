@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Generator
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from gateproof.limits.finding import Undecided
 from gateproof.report.records import Record
 from gateproof.verdict.catalogue import Requirement
-from gateproof.verdict.claim import Claim, claim_of
+from gateproof.verdict.claim import claim_of
 from gateproof.verdict.expectations import Judgement
 from gateproof.verdict.outcomes import BROKEN, Inconclusive, Level, NotDeclared, Untestable, Verdict
 from gateproof.verdict.plugin.options import RUN
@@ -36,6 +36,7 @@ STATUS = {
     Verdict.ERROR: ("error", "E", "ERROR"),
 }
 RED_WHEN_MUST = {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE}
+CURL_SHOWN = 700  # characters of a command that a terminal can still show without burying the rest
 SEEN_LIMIT = 2000  # characters of a compared value that go into a report
 
 
@@ -69,15 +70,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     item.stash[JUDGED] = True
     ready = target_of(item, run)
     requirement = run.catalogue.requirements[claim.requirement]
-    record = make_record(item, call, ready, requirement, claim)
+    record = make_record(item, call, ready, requirement)
     judgement = ready.expectations.judge(requirement.id, record.verdict, f"{record.message}\n{record.seen}", today())
     report.user_properties.append((PROPERTY, record.to_json()))
     dress(report, record, requirement, judgement, item, ready)
     return report
 
 
-def today() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
+def today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level) -> Verdict:
@@ -95,12 +96,11 @@ def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level
     return Verdict.ERROR
 
 
-def make_record(
-    item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun, requirement: Requirement, claim: Claim
-) -> Record:
+def make_record(item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun, requirement: Requirement) -> Record:
     verdict = verdict_of(call.excinfo, requirement.level)
     message = "" if call.excinfo is None else explain(call.excinfo, verdict)
-    expected, seen = compared(item.config, message) if isinstance(getattr(call.excinfo, "value", None), AssertionError) else (None, None)
+    failed = call.excinfo is not None and isinstance(call.excinfo.value, AssertionError)
+    expected, seen = compared(item.config, message) if failed else (None, None)
     recorder = ready.recorder
     clean = ready.redactor.text
     return Record(
@@ -171,10 +171,14 @@ def failure_text(record: Record, requirement: Requirement, item: pytest.Item) ->
         lines += [f"      expected  {record.expected}", f"      seen      {record.seen}"]
     else:
         lines += [f"      seen      {record.message.splitlines()[0] if record.message else ''}"]
-    lines += [f"      source    {requirement.source}", f"      test      {item.location[0]}:{(item.location[1] or 0) + 1}"]
+    lines += [
+        f"      source    {requirement.source}",
+        f"      test      {item.location[0]}:{(item.location[1] or 0) + 1}",
+    ]
     if record.evidence:
         last = record.evidence[-1]
-        lines += [f"      evidence  {last.line}", f"      repeat    {last.curl}"]
+        repeat = last.curl if len(last.curl) <= CURL_SHOWN else f"the curl line is in {requirement.id}.http of the report"
+        lines += [f"      evidence  {last.line}", f"      repeat    {repeat}"]
     return "\n".join(lines)
 
 

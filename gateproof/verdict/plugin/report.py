@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import shlex
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from gateproof.verdict.plugin.outcome import PROPERTY, today
 from gateproof.verdict.run import Run, TargetRun
 
 REPORTS = pytest.StashKey[list[tuple[Report, Path | None]]]()
-STARTED = pytest.StashKey[datetime.datetime]()
+STARTED = pytest.StashKey[dt.datetime]()
 PROBLEMS = pytest.StashKey[list[str]]()
 
 NOT_CONFORMANT = pytest.ExitCode.TESTS_FAILED
@@ -125,11 +125,13 @@ def build(
 
 def capabilities(target: Target, ready: TargetRun | None) -> list[Capability]:
     detected = ready.detected if ready else {}
-    return [Capability(name=name, declared=target.capability(name), detected=detected.get(name)) for name in CAPABILITIES]
+    return [
+        Capability(name=name, declared=target.capability(name), detected=detected.get(name)) for name in CAPABILITIES
+    ]
 
 
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 @pytest.hookimpl(trylast=True)

@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     run = config.stash.get(RUN, None)
     if run is None:
         return
+    kept: list[pytest.Item] = []
     try:
         check_claims(run, items, whole=collects_all(config) and not str(run.selection))
         kept = [item for item in items if keep(run, item)]
@@ -63,7 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             check_spend(run)
             announce(config, run)
     except ConfigError as error:
-        raise pytest.UsageError(str(error)) from None
+        if not is_worker(config):
+            raise pytest.UsageError(str(error)) from None
+        run.plan.problem = str(error)  # the controller says it; an exception here would look like a crash
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = sorted(kept, key=lasts, reverse=True)
     if is_worker(config) and config.workerinput["workerid"] == "gw0":  # type: ignore[attr-defined]
@@ -93,7 +96,9 @@ def check_claims(run: Run, items: Iterable[pytest.Item], *, whole: bool) -> None
             continue
         test = item.nodeid.split("[")[0]
         if claim.requirement not in known:
-            raise ConfigError(f"unknown requirement `{claim.requirement}`{near_miss(claim.requirement, known)}", file=test)
+            raise ConfigError(
+                f"unknown requirement `{claim.requirement}`{near_miss(claim.requirement, known)}", file=test
+            )
         owner = owners.setdefault((claim.requirement, claim.part), test)
         if owner != test:
             raise ConfigError(f"{claim.requirement} is claimed by {owner} already; give each its `part=`", file=test)
@@ -165,7 +170,8 @@ def check_spend(run: Run) -> None:
                 raise ConfigError(
                     f"this run may send up to {bound:,} {what}, allowed are {limit:,}",
                     key=f"{name}.spend.{what}",
-                    accepted="a smaller selection (--area, --requirement, --smoke), or a higher bound (spend: in the target, --spend)",
+                    accepted="a smaller selection (--area, --requirement, --smoke), "
+                    "or a higher bound (spend: in the target, --spend)",
                 )
 
 
@@ -194,12 +200,14 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
     """The controller collects nothing itself: it reads the plan that the first worker wrote."""
     config: pytest.Config = node.config
     run = config.stash.get(RUN, None)
-    if run is None or run.plan.awaited or run.plan.settled:
+    if run is None or run.plan.awaited or run.plan.settled or run.plan.problem:
         return
     file = config.stash[PLAN_FILE]
     if not file.exists():
         return
     run.plan = Plan(**json.loads(file.read_text()))
+    if run.plan.problem:
+        raise pytest.UsageError(run.plan.problem)
     try:
         check_spend(run)
     except ConfigError as error:
