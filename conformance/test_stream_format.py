@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fixtures.api import OMIT, Api, unique
-from fixtures.streams import STREAMS, said, streamed
+from fixtures.streams import STREAMS, controlled, said, streamed
 from fixtures.upstream import Script, script
 from gateproof.shape import stream as shape
+from gateproof.targets.model import Target
 from gateproof.verdict.claim import requirement
 from gateproof.verdict.outcomes import Inconclusive
 from gateproof.wire.chat import ChatStream
@@ -18,6 +19,7 @@ from gateproof.wire.chat import ChatStream
 # One, two, three and four bytes of UTF-8; the script's nonce keeps it out of caches.
 CHARACTERS = "a é 你好 🌍"
 SENTENCE = "seven plain words of an obedient engine"
+ECHOED = 24  # max_tokens for a model to say some of it, at up to three tokens a character
 ENOUGH = 64  # max_tokens above every text here, so that no limit cuts it
 
 LARGE_EVENT = 256 * 1024  # bytes (STREAM-031)
@@ -25,9 +27,10 @@ SMALL_EVENTS = 5000  # (STREAM-031)
 
 
 @pytest.fixture
-def stream(api: Api) -> ChatStream:
-    """A small stream of whatever model there is; some of its words ask for more than ASCII."""
-    return streamed(api, f"Repeat: {CHARACTERS}")
+def stream(api: Api, target: Target) -> ChatStream:
+    """A small stream of whatever model there is, with more than ASCII in it where the model can be told so."""
+    prompt = script(CHARACTERS, echo=True) if controlled(target) else f"Repeat: {CHARACTERS}"
+    return streamed(api, prompt, max_tokens=ECHOED)
 
 
 def told(api: Api, order: Script) -> ChatStream:
@@ -71,7 +74,7 @@ def test_comments_of_the_engine_harm_nothing(api: Api) -> None:
 @requirement("STREAM-007", requests=1, needs=STREAMS)
 def test_the_space_after_the_colon_is_optional(api: Api) -> None:
     stream = told(api, script(text=SENTENCE, space=False))
-    assert (stream.text(), stream.malformed, stream.done_positions[1:]) == (SENTENCE, [], [])
+    assert (stream.text(), stream.malformed) == (SENTENCE, [])
 
 
 @requirement("STREAM-008", requests=1)
@@ -162,11 +165,11 @@ def test_a_stream_is_neither_cached_nor_measured(stream: ChatStream) -> None:
 
 @requirement("STREAM-030", requests=1)
 def test_the_sdk_reads_a_stream_to_its_end(api: Api) -> None:
-    from fixtures.sdk import openai_sdk  # noqa: PLC0415 - the SDK takes most of a second to load
+    from fixtures.sdk import read_by_the_sdk  # noqa: PLC0415 - the SDK takes most of a second to load
 
-    chunks: Any = openai_sdk(api).chat.completions.create(**api.chat_body(), stream=True)
-    reasons = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
-    assert len(reasons) == 1
+    chunks, error = read_by_the_sdk(api, api.chat_body())
+    assert error is None
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1:] != [None]
 
 
 @requirement("STREAM-031", part="one large event", requests=2, tokens=2000, needs=STREAMS)

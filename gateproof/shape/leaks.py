@@ -27,18 +27,16 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
     ),
     "credential": re.compile(r"\b(?:sk|pk|rk|gp|hf|xox[abp]|ghp|AKIA)[-_]?[A-Za-z0-9][\w-]{15,}|\b[Bb]earer [\w.~+/-]{16,}"),
 }
-_VERSION = re.compile(r"(?<![\w.])v?\d+\.\d+\.\d+(?:[-+.]?(?:a|b|rc|dev|post)?\d*)?(?![\w.])")
+_VERSION = re.compile(r"(?<![\w.])v?\d+\.\d+\.\d+(?:[-+.]?(?:a|b|rc|dev|post)\d*)?(?![\w.])")
 
 
 def leaks(text: str, own: Iterable[str] = ()) -> list[str]:
     """Every telling piece with its kind; ``own`` are the addresses that the client used itself."""
-    public = set(own)
-    return [
-        f"{kind}: {match[0].strip()}"
-        for kind, pattern in _KINDS.items()
-        for match in pattern.finditer(text)
-        if match[0] not in public
-    ]
+    public, found = set(own), []
+    for kind, pattern in _KINDS.items():
+        found += [f"{kind}: {match[0].strip()}" for match in pattern.finditer(text) if match[0] not in public]
+        text = pattern.sub(" ", text)  # a path in a trace is one leak, not two
+    return found
 
 
 def versions(text: str) -> list[str]:

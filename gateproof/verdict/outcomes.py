@@ -54,3 +54,7 @@ class Inconclusive(Exception):
 
 class NotDeclared(Exception):
     """Found out during the test that the target does not offer this (an honest 404 or 501, say)."""
+
+
+class Tolerated(Exception):
+    """Less than the claim asks, yet the catalogue says that it passes with a warning, whatever the level."""

@@ -44,7 +44,7 @@ def knock(ready: TargetRun, key: Secret | None) -> Exchange:
 def see_that_it_is_an_api(ready: TargetRun, exchange: Exchange) -> None:
     where = f"{ready.target.name}: {ready.target.base_url}"
     if exchange.failure is not None:
-        raise TargetUnreachable(f"{where} could not be reached: {exchange.failure.message}")
+        raise TargetUnreachable(f"{where} could not be reached: {exchange.failure}")
     if 300 <= exchange.status < 400:
         raise TargetUnreachable(
             f"{where} redirects to {exchange.headers.get('location', 'nowhere')} ({exchange.status}); "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 import threading
@@ -113,8 +114,6 @@ def test_the_reply_body_is_not_touched(rig: Rig) -> None:
 
 
 def test_a_compressed_reply_is_counted_and_readable(rig: Rig) -> None:
-    import gzip
-
     body = gzip.compress(json.dumps({"model": "m", "usage": USAGE}).encode())
     rig.a.script = lambda peer: peer.reply(body, extra="content-encoding: gzip\r\n")
     assert rig.post().json()["usage"] == USAGE

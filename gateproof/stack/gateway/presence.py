@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.body import Receive
 
 
@@ -34,5 +35,5 @@ class Presence:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        if self._action is not None:
+        if self._action is not None and not worn("hang_up_ignored"):
             self._action()

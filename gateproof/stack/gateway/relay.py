@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway import splice
 from gateproof.stack.gateway.answer import JSON_TYPE
 from gateproof.stack.gateway.auth import REALM
@@ -72,6 +73,9 @@ async def relay_error(call: Call, connection: Connection) -> None:
     headers = fit_for_client(connection)
     if status == 401 and not value_of(headers, b"www-authenticate"):
         headers.append((b"www-authenticate", REALM))
+    if call.streams and status == 400 and worn("refusals_inside_streams"):
+        await call.answer.whole(200, [(b"content-type", b"text/event-stream")], b"data: " + body + b"\n\n")
+        return
     if status == connection.status and is_envelope(call.api, body):
         await call.answer.whole(status, _as_json(headers), body)
         return

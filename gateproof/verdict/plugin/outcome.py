@@ -14,7 +14,7 @@ from gateproof.report.records import Record
 from gateproof.verdict.catalogue import Requirement
 from gateproof.verdict.claim import claim_of
 from gateproof.verdict.expectations import Judgement
-from gateproof.verdict.outcomes import BROKEN, Inconclusive, Level, NotDeclared, Untestable, Verdict
+from gateproof.verdict.outcomes import BROKEN, Inconclusive, Level, NotDeclared, Tolerated, Untestable, Verdict
 from gateproof.verdict.plugin.options import RUN
 from gateproof.verdict.plugin.select import part_of, target_of
 from gateproof.verdict.run import Recorder, TargetRun
@@ -90,6 +90,7 @@ def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level
         (Inconclusive, Verdict.INCONCLUSIVE),
         (Undecided, Verdict.INCONCLUSIVE),
         (NotDeclared, Verdict.NOT_DECLARED),
+        (Tolerated, Verdict.WARN),
     ):
         if isinstance(excinfo.value, kind):
             return verdict
@@ -177,7 +178,8 @@ def failure_text(record: Record, requirement: Requirement, item: pytest.Item) ->
     ]
     if record.evidence:
         last = record.evidence[-1]
-        repeat = last.curl if len(last.curl) <= CURL_SHOWN else f"the curl line is in {requirement.id}.http of the report"
+        elsewhere = f"the curl line is in {requirement.id}.http of the report"
+        repeat = last.curl if len(last.curl) <= CURL_SHOWN else elsewhere
         lines += [f"      evidence  {last.line}", f"      repeat    {repeat}"]
     return "\n".join(lines)
 
