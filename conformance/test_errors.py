@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -22,11 +23,11 @@ from fixtures.errors import (
     json_api,
     leaks_of,
     of_unknown_model,
-    patient,
     provocations,
     provoke_all,
     unknown_path,
 )
+from fixtures.streams import patience
 from fixtures.upstream import script
 from gateproof.shape.error import cause_of, names_field
 from gateproof.targets.model import Target
@@ -73,10 +74,15 @@ def test_malformed_json_is_400(api: Api, form: str) -> None:
     assert api.post_bytes(json_api(api.target), MALFORMED_JSON[form]).status == 400
 
 
+def with_fields(api: Api, fields: Mapping[str, Any]) -> Exchange:
+    """A chat with some fields other than usual."""
+    return api.post("chat", api.chat_body(**fields))
+
+
 @requirement("ERR-004", requests=1)
 @pytest.mark.parametrize("field", ["model", "messages"])
 def test_a_missing_field_is_refused_by_name(api: Api, field: str) -> None:
-    exchange = api.chat(**{field: OMIT})
+    exchange = with_fields(api, {field: OMIT})
     assert exchange.status in BAD_REQUEST
     assert names_field(exchange.json(), field), f"the error does not name {field}: {exchange.text}"
 
@@ -88,7 +94,7 @@ def test_a_missing_field_is_refused_by_name(api: Api, field: str) -> None:
     ids=["messages-text", "messages-texts", "max_tokens-word", "temperature-word", "model-number"],
 )
 def test_a_wrong_type_is_refused(api: Api, field: str, value: object) -> None:
-    assert api.chat(**{field: value}).status in BAD_REQUEST
+    assert with_fields(api, {field: value}).status in BAD_REQUEST
 
 
 BEYOND = {"temperature": 3, "top_p": 2, "n": 0, "presence_penalty": 3, "frequency_penalty": -3}
@@ -98,13 +104,13 @@ ENDS = {"temperature": (0, 2), "top_p": (1,), "n": (1,), "presence_penalty": (-2
 @requirement("ERR-006", requests=1, part="beyond the range")
 @pytest.mark.parametrize("field", BEYOND)
 def test_a_value_out_of_range_is_refused(api: Api, field: str) -> None:
-    assert api.chat(**{field: BEYOND[field]}).status in BAD_REQUEST
+    assert with_fields(api, {field: BEYOND[field]}).status in BAD_REQUEST
 
 
 @requirement("ERR-006", requests=2, part="ends of the range")
 @pytest.mark.parametrize("field", ENDS)
 def test_the_ends_of_a_range_are_accepted(api: Api, field: str) -> None:
-    statuses = {value: api.chat(**{field: value}).status for value in ENDS[field]}
+    statuses = {value: with_fields(api, {field: value}).status for value in ENDS[field]}
     assert statuses == dict.fromkeys(ENDS[field], 200)
 
 
@@ -182,7 +188,7 @@ def waited_for(target: Target) -> float:
 def test_a_silent_engine_is_given_up_in_time(api: Api) -> None:
     """The engine would answer at last, but not before twice the budget is over."""
     budget = waited_for(api.target)
-    exchange = api.chat(script(delay=2 * budget), how=patient(2 * budget))
+    exchange = api.chat(script(delay=2 * budget), how=patience(2 * budget))
     assert (exchange.status, flaws_of(exchange)) in ((504, []), (503, []))
     assert exchange.duration is not None
     assert exchange.duration <= budget

@@ -29,4 +29,11 @@ def start(crew: Crew, plan: Plan) -> Engines:
 
 def config(plan: Plan, gateway: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The supervisor's configuration."""
-    return {"engines": list(ENGINES), "gateway": gateway, "faults": list(plan.options.get("faults", []))}
+    return {
+        "engines": list(ENGINES),
+        "models": sorted(
+            {backend.model for model in plan.models for backend in (*model.backends, *model.fallback) if backend.model}
+        ),
+        "gateway": gateway,
+        "faults": list(plan.options.get("faults", [])),
+    }

@@ -12,7 +12,7 @@ from gateproof.limits.finding import Finding
 # RFC 9110 §5.6.2, §5.6.4 and §11.2.
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - grammar, no password
 _QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~\x80-\xff])*"'
-_TOKEN68 = r"[A-Za-z0-9\-._~+/]+=*"  # noqa: S105 - grammar, no password
+_TOKEN68 = r"[A-Za-z0-9\-._~+/]+=*"
 _PARAM = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})[ \t]*(?=,|$)")
 _SCHEME = re.compile(rf"({_TOKEN})(?: +|(?=[ \t]*(?:,|$)))")
 _LONE = re.compile(rf"({_TOKEN68})[ \t]*(?=,|$)")

@@ -25,7 +25,9 @@ _KINDS: Mapping[str, re.Pattern[str]] = {
         rf"(?<![\w.])(?:{_PRIVATE})(?::\d+)?(?![\w.]*\d)|\blocalhost:\d+"
         r"|\b[\w-]+(?:\.[\w-]+)*\.(?:svc|svc\.cluster\.local|cluster\.local|internal|intranet)\b(?::\d+)?"
     ),
-    "credential": re.compile(r"\b(?:sk|pk|rk|gp|hf|xox[abp]|ghp|AKIA)[-_]?[A-Za-z0-9][\w-]{15,}|\b[Bb]earer [\w.~+/-]{16,}"),
+    "credential": re.compile(
+        r"\b(?:sk|pk|rk|gp|hf|xox[abp]|ghp|AKIA)[-_]?[A-Za-z0-9][\w-]{15,}|\b[Bb]earer [\w.~+/-]{16,}"
+    ),
 }
 _VERSION = re.compile(r"(?<![\w.])v?\d+\.\d+\.\d+(?:[-+.]?(?:a|b|rc|dev|post)\d*)?(?![\w.])")
 

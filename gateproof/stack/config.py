@@ -101,6 +101,8 @@ class Stack:
     """The whole stack: what `python -m gateproof.stack` reads."""
 
     engines: tuple[str, ...] = ("a", "b")
+    models: tuple[str, ...] = ()
+    """The models that the engines know; none: any."""
     gateway: Mapping[str, Any] | None = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -218,7 +220,7 @@ def _check_alias(gateway: Gateway, model: Model, key: str) -> None:
 
 def stack_from(value: Any) -> Stack:
     given = _known(Stack, value, "")
-    for name in ("engines", "faults"):
+    for name in ("engines", "models", "faults"):
         if name in given:
             given[name] = tuple(given[name])
     return Stack(**given)

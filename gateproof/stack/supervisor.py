@@ -104,7 +104,8 @@ class Stack:
 
     def _start(self) -> None:
         for name in self.settings.engines:
-            self._spawn(name, "gateproof.stack.engine", "--name", name)
+            models = [f"--model={model}" for model in self.settings.models]
+            self._spawn(name, "gateproof.stack.engine", "--name", name, *models)
         if self.settings.gateway is not None:
             self._spawn("gateway", "gateproof.stack.gateway")
             self._tell("gateway", self.gateway_settings(self.settings.gateway))

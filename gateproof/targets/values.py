@@ -226,3 +226,5 @@ class Quota(Model):
     window: Duration
     mode: Literal["after", "reserve"] = "after"
     algorithm: Algorithm = "unknown"
+    aligned: bool | None = None
+    """As for :class:`Limit`."""

@@ -84,12 +84,10 @@ class Stack:
             sys.executable,
             "-m",
             "pytest",
-            "--target",
-            "faulty",
-            "--targets",
-            self.targets,
-            "--report-dir",
-            reports,
+            # One word each: pytest looks for its root in whatever looks like a path before it knows our options.
+            "--target=faulty",
+            f"--targets={self.targets}",
+            f"--report-dir={reports}",
             "-q",
         ]
         command += [f"--requirement={','.join(sorted(only))}"] if only else []

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gateproof.shape.error import Challenge, bearer_errors, cause_of, challenges, envelope_flaws, is_challenged, names_field
+from gateproof.shape.error import (
+    Challenge,
+    bearer_errors,
+    cause_of,
+    challenges,
+    envelope_flaws,
+    is_challenged,
+    names_field,
+)
 
 WHOLE = {"message": "no", "type": "invalid_request_error", "param": None, "code": None}
 
@@ -19,7 +27,10 @@ WHOLE = {"message": "no", "type": "invalid_request_error", "param": None, "code"
         ([], ["no `error` object: []"]),
         (None, ["no `error` object: None"]),
         ({"error": {**WHOLE, "message": None}}, ["error.message is None, not a string"]),
-        ({"error": {"message": "no", "type": 5}}, ["error.type is 5, not a string", "error.param is missing", "error.code is missing"]),
+        (
+            {"error": {"message": "no", "type": 5}},
+            ["error.type is 5, not a string", "error.param is missing", "error.code is missing"],
+        ),
     ],
 )
 def test_flaws_of_an_envelope(body: object, flaws: list[str]) -> None:
@@ -51,12 +62,23 @@ def test_cause() -> None:
         ([], []),
         (["Bearer"], [Challenge("bearer")]),
         (['Bearer realm="a, b"'], [Challenge("bearer", (("realm", "a, b"),))]),
-        (['BEARER realm="x", error = invalid_token'], [Challenge("bearer", (("realm", "x"), ("error", "invalid_token")))]),
+        (
+            ['BEARER realm="x", error = invalid_token'],
+            [Challenge("bearer", (("realm", "x"), ("error", "invalid_token")))],
+        ),
         (['Basic realm="a\\"b", Bearer'], [Challenge("basic", (("realm", 'a"b'),)), Challenge("bearer")]),
-        (["Negotiate YWJj==, , Bearer error=x"], [Challenge("negotiate", (), "YWJj=="), Challenge("bearer", (("error", "x"),))]),
+        (
+            ["Negotiate YWJj==, , Bearer error=x"],
+            [Challenge("negotiate", (), "YWJj=="), Challenge("bearer", (("error", "x"),))],
+        ),
         (["Basic", "Bearer"], [Challenge("basic"), Challenge("bearer")]),
-        (["Newauth realm=\"apps\", type=1, title=\"Login\", Basic realm=\"simple\""],
-         [Challenge("newauth", (("realm", "apps"), ("type", "1"), ("title", "Login"))), Challenge("basic", (("realm", "simple"),))]),
+        (
+            ['Newauth realm="apps", type=1, title="Login", Basic realm="simple"'],
+            [
+                Challenge("newauth", (("realm", "apps"), ("type", "1"), ("title", "Login"))),
+                Challenge("basic", (("realm", "simple"),)),
+            ],
+        ),
     ],
 )
 def test_challenges(fields: list[str], found: list[Challenge]) -> None:

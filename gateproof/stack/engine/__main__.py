@@ -15,10 +15,11 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)
+    parser.add_argument("--model", action="append", default=[], help="a model that exists; none: all do")
     given = parser.parse_args()
     # An ordered cut is an application that returns early, which uvicorn would report each time.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    server, control = create(given.name)
+    server, control = create(given.name, given.model)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await (control if scope["server"][1] == given.control_port else server)(scope, receive, send)

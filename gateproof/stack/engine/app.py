@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,9 +32,9 @@ UPLOAD = "/v1/audio/transcriptions"
 GETS = ("/v1/models", "/health", "/ping", "/version", "/metrics")
 
 
-def create(name: str) -> tuple[App, App]:
-    """(model server, control port) of the engine of this name."""
-    ledger = Ledger(name)
+def create(name: str, models: Collection[str] = ()) -> tuple[App, App]:
+    """(model server, control port) of the engine of this name; without ``models`` it serves any model."""
+    ledger = Ledger(name, models)
     return App(ledger, serve), App(ledger, control)
 
 

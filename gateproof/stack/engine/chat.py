@@ -6,6 +6,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from gateproof.stack.engine import reply, tokens, validate
@@ -47,13 +48,11 @@ async def chat(call: Call, body: dict[str, Any]) -> None:
 async def completions(call: Call, body: dict[str, Any]) -> None:
     given = body.get("prompt")
     prompts = prompts_of(given)
-    script = parse(prompts[0] if prompts else "", call.ledger.name)
+    script = orders(prompts[0] if prompts else "", call.ledger.name)
     seen = call.note(body, script.nonce)
     validate.model_of(body)
     validate.common(body)
     check_completion(body, given)
-    if not script.nonce:
-        script.tokens = 2 * DEFAULT_COMPLETION_TOKENS  # more than the default limit, so that the limit shows
     made = list(itertools.chain.from_iterable(for_prompt(script, body, text, call.ledger.name) for text in prompts))
     seen.usage = reply.usage(sum(tokens.count(text) for text in prompts), made, script)
     if await obey(call, script):
@@ -93,14 +92,23 @@ def check_completion(body: dict[str, Any], given: Any) -> None:
     validate.fits(sum(tokens.count(text) for text in prompts_of(given)))
 
 
+def orders(prompt: str, engine: str) -> Script:
+    """The orders in a prompt; without any the text is longer than the default limit, so that the limit shows."""
+    script = parse(prompt, engine)
+    if script.spoken == prompt:
+        script.tokens = 2 * DEFAULT_COMPLETION_TOKENS
+    return script
+
+
 def for_prompt(script: Script, body: dict[str, Any], text: str, engine: str) -> list[Choice]:
-    own = parse(text, engine) if not script.nonce else script
-    if not own.nonce:
-        own.tokens = script.tokens
+    """The choices for one prompt of several; the first one's orders hold for all that have none themselves."""
+    own = parse(text, engine)
+    if own.spoken == text:
+        own = replace(script, spoken=text)
     made = reply.choices(own, body, DEFAULT_COMPLETION_TOKENS)
     if body.get("echo"):
         for each in made:
-            each.pieces = [text, *each.pieces]
+            each.pieces, each.echoed = [text, *each.pieces], 1
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,8 +36,10 @@ class Seen:
 class Ledger:
     """One engine's memory; the oldest requests are forgotten first."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, models: Collection[str] = ()) -> None:
         self.name = name
+        self.models = frozenset(models)
+        """The only models that exist here; none: every name will do."""
         self.requests = self.running = self.cancelled = 0
         self.tokens_in = self.tokens_out = 0
         self._kept: deque[Seen] = deque(maxlen=KEPT)
@@ -53,8 +56,8 @@ class Ledger:
         seen.ended, seen.outcome = time.time(), outcome
         self.running -= 1
         self.cancelled += outcome == "cancelled"
-        self.tokens_in += seen.usage.get("prompt_tokens", 0)
-        self.tokens_out += seen.usage.get("completion_tokens", 0)
+        self.tokens_in += count_of(seen.usage.get("prompt_tokens"))
+        self.tokens_out += count_of(seen.usage.get("completion_tokens"))
 
     def by_nonce(self, nonce: str) -> list[dict[str, Any]]:
         return [asdict(seen) for seen in self._kept if seen.nonce == nonce]
@@ -67,3 +70,8 @@ class Ledger:
             "tokens_in": self.tokens_in,
             "tokens_out": self.tokens_out,
         }
+
+
+def count_of(value: Any) -> int:
+    """A count as it is summed up; an ordered usage may hold anything."""
+    return value if isinstance(value, int) else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateproof.stack.engine import tokens, validate
 from gateproof.stack.engine.ledger import Ledger
-from gateproof.stack.engine.wire import Call, Refused
+from gateproof.stack.engine.wire import Call, unknown_model
 
 VERSION = "gateproof-engine"
 MODELS = ("chat-a", "chat-b", "embed-a", "rerank-a", "tts-a", "asr-a")
@@ -25,12 +25,12 @@ def card(name: str) -> dict[str, Any]:
 
 
 async def models(call: Call) -> None:
-    await call.json(200, {"object": "list", "data": [card(name) for name in MODELS]})
+    await call.json(200, {"object": "list", "data": [card(name) for name in sorted(call.ledger.models or MODELS)]})
 
 
 async def one_model(call: Call, name: str) -> None:
-    if name not in MODELS:
-        raise Refused(404, f"The model `{name}` does not exist.", code="model_not_found", param="model")
+    if name not in (call.ledger.models or MODELS):
+        raise unknown_model(name)
     await call.json(200, card(name))
 
 

@@ -20,6 +20,8 @@ class Choice:
     pieces: list[str]
     finish_reason: str
     tool_calls: list[dict[str, Any]]
+    echoed: int = 0
+    """Pieces at the front that are the prompt, and were not generated."""
 
     @property
     def text(self) -> str:
@@ -27,7 +29,7 @@ class Choice:
 
     @property
     def tokens(self) -> int:
-        return len(self.pieces) + sum(tokens.count(call["function"]["arguments"]) for call in self.tool_calls)
+        return len(self.pieces) - self.echoed + sum(tokens.count(call["function"]["arguments"]) for call in self.tool_calls)
 
 
 def limit_of(body: dict[str, Any], default: int | None = None) -> int | None:

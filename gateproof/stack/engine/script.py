@@ -56,7 +56,8 @@ def parse(text: str, engine: str) -> Script:
         return Script(spoken=text)
     if not isinstance(orders, dict):
         return Script(spoken=text)
-    own = (orders.pop("on", None) or {}).get(engine, {})
+    by_engine = orders.get("on")
+    own = by_engine.get(engine) or {} if isinstance(by_engine, dict) else {}
     known = {name: value for name, value in {**orders, **own}.items() if name in NAMES}
     rest = text[:start].rstrip() + re.sub(r"^>>", "", text[end:])
     return Script(**known, spoken=rest)

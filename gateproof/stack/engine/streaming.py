@@ -38,6 +38,8 @@ async def send(call: Call, script: Script, items: Iterable[Item], *, done: bool 
     call.watch()
     await call.sleep(script.ttft)
     pace = Pace(call, script)
+    if await pace.trouble():
+        return
     for item in items:
         if item.content:
             await pace.before()
@@ -60,18 +62,12 @@ class Pace:
         self.due = time.monotonic()
 
     async def before(self) -> None:
-        script = self.script
-        if self.sent == script.cut_after:
-            raise Cut
-        if self.sent == script.stall_after:
-            await self.call.sleep(STALL)
-            raise Cut
         if self.sent:
-            self.due += script.gap
+            self.due += self.script.gap
             await self.call.sleep(self.due - time.monotonic())
 
     async def after(self) -> bool:
-        """Whether the stream is to end here with an error."""
+        """Whether the stream ended with an error here."""
         script = self.script
         self.sent += 1
         if self.call.seen is not None:
@@ -81,6 +77,16 @@ class Pace:
         if script.silent and self.sent == 1:
             await self.call.sleep(script.silent)
             self.due = time.monotonic()
+        return await self.trouble()
+
+    async def trouble(self) -> bool:
+        """What was ordered to happen after so many content events; whether that ended the stream."""
+        script = self.script
+        if self.sent == script.cut_after:
+            raise Cut
+        if self.sent == script.stall_after:
+            await self.call.sleep(STALL)
+            raise Cut
         if self.sent != script.error_after:
             return False
         error = {

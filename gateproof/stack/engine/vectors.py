@@ -31,7 +31,7 @@ def vector(text: str, size: int) -> list[float]:
 def inputs_of(given: Any) -> list[str]:
     if isinstance(given, str):
         given = [given]
-    if isinstance(given, list) and given and all(isinstance(each, int) for each in given):
+    if isinstance(given, list) and given and all(is_token(each) for each in given):
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, str | list) for each in given):
         raise validate.refuse("input", "neither text, texts nor tokens")
@@ -40,6 +40,10 @@ def inputs_of(given: Any) -> list[str]:
     if len(given) > MAX_INPUTS:
         raise validate.refuse("input", f"{len(given)} items, at most {MAX_INPUTS} are allowed")
     return [each if isinstance(each, str) else " ".join(map(str, each)) for each in given]
+
+
+def is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 async def embeddings(call: Call, body: dict[str, Any]) -> None:
@@ -55,7 +59,7 @@ async def embeddings(call: Call, body: dict[str, Any]) -> None:
     validate.required(body, "input")
     texts = inputs_of(given)
     validate.common(body)
-    size = body.get("dimensions") or DIMENSIONS
+    size = DIMENSIONS if body.get("dimensions") is None else body["dimensions"]
     if not 1 <= size <= DIMENSIONS:
         raise validate.refuse("dimensions", f"{size} is outside 1 to {DIMENSIONS}")
     coding = body.get("encoding_format") or "float"

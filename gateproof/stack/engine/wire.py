@@ -28,6 +28,10 @@ class Refused(Exception):
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
+def unknown_model(name: str) -> Refused:
+    return Refused(404, f"The model `{name}` does not exist.", code="model_not_found", param="model")
+
+
 class ClientGone(Exception):
     """The client closed the connection before the answer was complete."""
 
@@ -66,7 +70,7 @@ class Call:
         self.content = b"".join(parts)
         return self.content
 
-    def note(self, body: Any, nonce: str) -> Seen:
+    def note(self, body: dict[str, Any], nonce: str) -> Seen:
         """Enter this request in the ledger, so that it can be found while it still runs."""
         self.seen = self.ledger.begin(
             Seen(
@@ -80,6 +84,9 @@ class Call:
                 nonce=nonce,
             )
         )
+        model = body.get("model")
+        if self.ledger.models and isinstance(model, str) and model and model not in self.ledger.models:
+            raise unknown_model(model)
         return self.seen
 
     async def sleep(self, seconds: float) -> None:
@@ -106,12 +113,16 @@ class Call:
         self.head_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
-    async def write(self, data: bytes) -> None:
+    def check(self) -> None:
         if self._gone is not None and self._gone.done():
             raise ClientGone
+
+    async def write(self, data: bytes) -> None:
+        self.check()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes = b"") -> None:
+        self.check()
         await self._send({"type": "http.response.body", "body": data})
 
     async def whole(self, status: int, data: bytes, content_type: str, headers: dict[str, str] | None = None) -> None:
