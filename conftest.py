@@ -1,7 +1,15 @@
+import pytest
+
+# The helpers of `fixtures` assert too: without this a failure in one would say nothing but "AssertionError".
+pytest.register_assert_rewrite("fixtures")
+
 # `fixtures` itself cannot be named here: pytest takes that name for its own module.
 pytest_plugins = [
     "gateproof.verdict.plugin",
     "fixtures.target",
     "fixtures.upstream",
+    "fixtures.routing",
     "fixtures.tenants",
+    "fixtures.limits",
+    "fixtures.quotas",
 ]

@@ -28,9 +28,13 @@ SMALL_EVENTS = 5000  # (STREAM-031)
 
 @pytest.fixture
 def stream(api: Api, target: Target) -> ChatStream:
-    """A small stream of whatever model there is, with more than ASCII in it where the model can be told so."""
-    prompt = script(CHARACTERS, echo=True) if controlled(target) else f"Repeat: {CHARACTERS}"
-    return streamed(api, prompt, max_tokens=ECHOED)
+    """A small stream of whatever model there is."""
+    return streamed(api, repeating(target), max_tokens=ECHOED)
+
+
+def repeating(target: Target) -> object:
+    """A prompt whose answer has more than ASCII in it, for sure where the model takes orders."""
+    return script(CHARACTERS, echo=True) if controlled(target) else f"Repeat: {CHARACTERS}"
 
 
 def told(api: Api, order: Script) -> ChatStream:
@@ -38,8 +42,8 @@ def told(api: Api, order: Script) -> ChatStream:
 
 
 @requirement("STREAM-001", requests=1, smoke=True)
-def test_a_stream_is_an_event_stream(api: Api) -> None:
-    exchange = api.chat(stream=True)
+def test_a_stream_is_an_event_stream(api: Api, target: Target) -> None:
+    exchange = api.chat(repeating(target), stream=True, max_tokens=ECHOED)
     assert (exchange.status, exchange.content_type) == (200, "text/event-stream")
 
 
@@ -105,9 +109,9 @@ CHOICES = [
 
 @requirement("STREAM-012", requests=1)
 @pytest.mark.parametrize("number", CHOICES)
-def test_every_choice_ends_once(api: Api, number: int) -> None:
+def test_every_choice_ends_once(api: Api, target: Target, number: int) -> None:
     """One finish reason each, and nothing said after it."""
-    stream = streamed(api, n=number if number > 1 else OMIT)
+    stream = streamed(api, repeating(target), max_tokens=ECHOED, n=number if number > 1 else OMIT)
     ends = shape.ends(said(stream))
     assert list(ends) == list(range(number))
     assert {index: end for index, end in ends.items() if not end.isidentifier()} == {}
@@ -121,7 +125,7 @@ def test_the_first_delta_names_the_role(stream: ChatStream) -> None:
 @requirement("STREAM-014", requests=2, needs=STREAMS)
 def test_a_stream_says_what_the_unary_answer_says(api: Api) -> None:
     order = script(f'{CHARACTERS} "quoted" \\ back\tslash\n\nand a  gap', echo=True)
-    unary = api.chat(order, max_tokens=ENOUGH).json()["choices"][0]["message"]["content"]
+    unary = api.chat(order, max_tokens=ENOUGH).at("choices", 0, "message", "content")
     assert told(api, order).text() == unary
 
 
@@ -164,10 +168,10 @@ def test_a_stream_is_neither_cached_nor_measured(stream: ChatStream) -> None:
 
 
 @requirement("STREAM-030", requests=1)
-def test_the_sdk_reads_a_stream_to_its_end(api: Api) -> None:
+def test_the_sdk_reads_a_stream_to_its_end(api: Api, target: Target) -> None:
     from fixtures.sdk import read_by_the_sdk  # noqa: PLC0415 - the SDK takes most of a second to load
 
-    chunks, error = read_by_the_sdk(api, api.chat_body())
+    chunks, error = read_by_the_sdk(api, api.chat_body(repeating(target), max_tokens=ECHOED))
     assert error is None
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices][-1:] != [None]
 
@@ -190,7 +194,7 @@ def test_many_small_events_pass_whole(api: Api) -> None:
 
 def content(api: Api, order: Script, max_tokens: int) -> str:
     """The same order without a stream; the engine says the same."""
-    text: str = api.chat(order, max_tokens=max_tokens).json()["choices"][0]["message"]["content"]
+    text: str = api.chat(order, max_tokens=max_tokens).at("choices", 0, "message", "content")
     return text
 
 

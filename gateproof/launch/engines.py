@@ -28,12 +28,11 @@ def start(crew: Crew, plan: Plan) -> Engines:
 
 
 def config(plan: Plan, gateway: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The supervisor's configuration."""
+    """The supervisor's configuration. Behind a gateway that passes unknown models on, the engines must know theirs."""
+    backends = [each for model in plan.models for each in (*model.backends, *model.fallback)] if gateway is None else []
     return {
         "engines": list(ENGINES),
-        "models": sorted(
-            {backend.model for model in plan.models for backend in (*model.backends, *model.fallback) if backend.model}
-        ),
+        "models": sorted({backend.model for backend in backends}),
         "gateway": gateway,
         "faults": list(plan.options.get("faults", [])),
     }

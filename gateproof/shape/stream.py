@@ -117,11 +117,13 @@ def one_line_ending(data: bytes) -> Finding:
     return Finding.yes(expected, f"line ending {styles[0]!r}")
 
 
-def follows_cadence(arrivals: Sequence[float], *, events: int, gap: float, lag: float) -> Finding:
+def follows_cadence(
+    arrivals: Sequence[float], *, events: int, gap: float, held_up: Sequence[tuple[float, float]] = ()
+) -> Finding:
     """Content comes as it is generated, ``gap`` seconds apart: neither in heaps nor all at the end.
 
-    ``lag`` is the longest time for which this process itself was not running; it can make late reading look like
-    buffering, and never the other way round.
+    ``held_up`` are the times at which this process itself was not running. What was read right after one may have come
+    at any moment of it, so it says nothing; and a machine that holds us up may do so to the stack under test.
     """
     least, most = LEAST_SPREAD * gap * (events - 1), BURST * gap
     expected = (
@@ -130,13 +132,25 @@ def follows_cadence(arrivals: Sequence[float], *, events: int, gap: float, lag: 
     )
     if not arrivals:
         return Finding.no(expected, "no content")
-    spread, burst = arrivals[-1] - arrivals[0], largest_burst(arrivals)
-    pause = longest_gap(arrivals)
+    lost = sum(end - start for start, end in held_up)
+    clear = [at for at in arrivals if not any(start <= at <= end + BURST_WITHIN for start, end in held_up)]
+    spread, burst = arrivals[-1] - arrivals[0], largest_burst(clear)
+    pause = max(
+        (
+            later - earlier
+            for earlier, later in itertools.pairwise(arrivals)
+            if not any(start < later and earlier < end for start, end in held_up)
+        ),
+        default=0.0,
+    )
     seen = f"{len(arrivals)} in {spread:.2f} s, {burst} together, longest gap {pause:.2f} s"
-    if spread >= least and burst < BURST and pause < most:
+    if spread + lost < least:
+        return Finding.no(expected, seen)
+    followed = spread >= least and burst < BURST and pause < most
+    if followed and len(clear) >= events / 2:
         return Finding.yes(expected, seen)
-    if lag >= gap:
-        return Finding.undecided(expected, f"{seen}; but we ourselves were held up for {lag:.2f} s")
+    if followed or lost >= gap:
+        return Finding.undecided(expected, f"{seen}; but we ourselves were held up for {lost:.2f} s")
     return Finding.no(expected, seen)
 
 

@@ -16,7 +16,7 @@ from gateproof.wire.encoding import BadEncoding, Chunk, decode
 from gateproof.wire.redact import Redactor
 from gateproof.wire.watch import Failure
 
-__all__ = ["Answer", "BadEncoding", "Chunk", "Exchange", "Failure", "NoAnswer", "NotJson", "NotText"]
+__all__ = ["Answer", "BadEncoding", "Chunk", "Exchange", "Failure", "NoAnswer", "NotJson", "NotText", "NotThere"]
 
 # Bytes of a body that an assertion message shows.
 EXCERPT = 200
@@ -36,6 +36,10 @@ class NotText(AssertionError):
 
 class NotJson(AssertionError):
     """The body is not JSON (RFC 8259)."""
+
+
+class NotThere(AssertionError):
+    """The JSON has not what was looked for where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,21 @@ class Exchange:
             shown = self.redactor.text(data[:EXCERPT].decode("utf-8", "replace"))
             more = f" and {len(data) - EXCERPT} bytes more" if len(data) > EXCERPT else ""
             raise NotJson(f"{self!r}: not JSON ({self.redactor.text(str(error))}): {shown!r}{more}") from None
+
+    def at(self, *path: str | int) -> Any:
+        """What stands at a path of the JSON body, as ``at("choices", 0, "message")``; raises NotThere if nothing does.
+
+        Indexing the JSON itself would raise TypeError or KeyError, which reads as a defect of the check.
+        """
+        found = self.json()
+        for depth, step in enumerate(path):
+            try:
+                found = found[step]
+            except (LookupError, TypeError):
+                where = ".".join(map(str, path[: depth + 1]))
+                shown = self.redactor.text(repr(found)[: EXCERPT + self.redactor.longest])[:EXCERPT]
+                raise NotThere(f"{self!r}: no {where}, but {shown}") from None
+        return found
 
     def evidence(self) -> str:
         """The exchange as readable HTTP, bounded and redacted."""

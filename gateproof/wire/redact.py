@@ -15,6 +15,8 @@ SHORTEST_SECRET = 4
 # The leading part of a long key already gives it away (requirement SEC-012 counts 12 characters as a leak).
 TELLING_PREFIX = 12
 LONG_SECRET = 20
+# So many characters in a row of a long key, from anywhere in it, are taken out of a text that was cut by others.
+PIECE = 8
 
 _NAMES = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "apikey", "x-auth"})
 _ENDINGS = ("-api-key", "-apikey", "-auth-key", "-token", "-secret", "-authorization", "-password", "-virtual-key")
@@ -38,6 +40,7 @@ class Redactor:
         self._secrets: frozenset[str] = frozenset()
         self._names = _NAMES | {name.lower() for name in header_names}
         self._pattern: re.Pattern[str] | None = None
+        self._pieces: frozenset[str] = frozenset()
         for secret in secrets:
             self.add(secret)
 
@@ -58,6 +61,7 @@ class Redactor:
             if value not in self._secrets:
                 self._secrets |= {value, quote(value, safe="")}
                 self._pattern = _pattern(self._secrets)
+                self._pieces |= {piece for secret in (value, quote(value, safe="")) for piece in _pieces(secret)}
 
     def add_header(self, name: str) -> None:
         """From now on the value of this header is masked."""
@@ -74,6 +78,17 @@ class Redactor:
         pattern = self._pattern
         return text if pattern is None else pattern.sub(MASK, text)
 
+    def closely(self, text: str) -> str:
+        """The same for a short text that others have shortened: they may have cut a secret in two, or in its middle."""
+        text, pieces = self.text(text), self._pieces
+        hidden = [start for start in range(len(text) - PIECE + 1) if text[start : start + PIECE] in pieces]
+        kept, end = [], 0
+        for start in hidden:
+            if start > end or not kept:
+                kept += [text[end:start], MASK]
+            end = start + PIECE
+        return "".join([*kept, text[end:]])
+
     def headers(self, headers: Mapping[str, str] | Pairs) -> list[tuple[str, str]]:
         """The headers with credentials masked; the scheme (``Bearer``) stays, as it explains a refusal."""
         pairs = headers.items() if isinstance(headers, Mapping) else headers
@@ -88,6 +103,13 @@ def _revealed(secret: str | Revealing) -> str:
 def _masked(value: str) -> str:
     scheme, space, rest = value.strip().partition(" ")
     return f"{scheme} {MASK}" if space and rest.strip() and scheme.lower() in _SCHEMES else MASK
+
+
+def _pieces(secret: str) -> Iterable[str]:
+    """Every stretch of a long secret; one of an ordinary length may be made of ordinary words."""
+    if len(secret) < LONG_SECRET:
+        return []
+    return (secret[start : start + PIECE] for start in range(len(secret) - PIECE + 1))
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:

@@ -113,11 +113,13 @@ class Project:
 
     path: Path
 
-    def write(self, url: str, tests: str = SOUND, more: str = "", expectations: str = "") -> None:
+    def write(
+        self, url: str, tests: str = SOUND, more: str = "", expectations: str = "", catalogue: str = CATALOGUE
+    ) -> None:
         pack = self.path / "conformance"
         (pack / "catalogue").mkdir(parents=True, exist_ok=True)
         (pack / "expectations").mkdir(exist_ok=True)
-        (pack / "catalogue" / "toy.yaml").write_text(CATALOGUE)
+        (pack / "catalogue" / "toy.yaml").write_text(catalogue)
         (pack / "test_toy.py").write_text(tests)
         if expectations:
             (pack / "expectations" / "toy.yaml").write_text(expectations)

@@ -21,7 +21,7 @@ from gateproof.shape.stream import (
     utf8_error,
 )
 
-CADENCE = {"events": 20, "gap": 0.1, "lag": 0.0}
+CADENCE: dict[str, Any] = {"events": 20, "gap": 0.1}
 
 
 def chunk(content: str | None = None, finish: str | None = None, index: int = 0, **fields: Any) -> dict[str, Any]:
@@ -125,10 +125,29 @@ def test_no_content_is_no_cadence() -> None:
     assert follows_cadence([], **CADENCE).holds is False
 
 
-def test_a_held_up_reader_cannot_tell() -> None:
-    finding = follows_cadence([1.9] * 20, events=20, gap=0.1, lag=0.2)
+def late(start: float, end: float) -> list[float]:
+    """What a faithful relay's events look like to a reader that was held up once."""
+    return [end if start <= index * 0.1 <= end else index * 0.1 for index in range(20)]
+
+
+def test_what_was_read_late_says_nothing() -> None:
+    assert follows_cadence(late(0.45, 0.95), held_up=[(0.45, 0.95)], **CADENCE)
+    assert follows_cadence(late(0.45, 0.95), **CADENCE).holds is False
+
+
+def test_a_reader_that_was_held_up_for_most_of_it_cannot_tell() -> None:
     with pytest.raises(Undecided, match="held up"):
-        bool(finding)
+        bool(follows_cadence(late(0.2, 1.45), held_up=[(0.2, 1.45)], **CADENCE))
+
+
+def test_heaps_beside_a_hold_up_may_be_the_machines() -> None:
+    heaps = [0.0, 0.1, 0.2, *[0.6] * 4, *(0.7 + index * 0.1 for index in range(13))]
+    with pytest.raises(Undecided):
+        bool(follows_cadence(heaps, held_up=[(1.2, 1.35)], **CADENCE))
+
+
+def test_a_hold_up_does_not_excuse_what_came_all_at_the_end() -> None:
+    assert follows_cadence([1.9] * 20, held_up=[(1.0, 1.3)], **CADENCE).holds is False
 
 
 def test_bursts_and_gaps() -> None:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from gateproof.stack.engine import reply, tokens, validate
+from gateproof.stack.engine import reply, slips, tokens, validate
 from gateproof.stack.engine.obey import answer, obey
 from gateproof.stack.engine.reply import Choice
 from gateproof.stack.engine.script import Script, parse, text_of
 from gateproof.stack.engine.streaming import Item, send
 from gateproof.stack.engine.wire import Call, Refused
+from gateproof.stack.faults import worn
 
 DEFAULT_COMPLETION_TOKENS = 16  # OpenAI's default of `max_tokens` for text completions
 
@@ -34,15 +35,18 @@ async def chat(call: Call, body: dict[str, Any]) -> None:
     prompt = validate.prompt_tokens(messages)
     validate.fits(prompt)
     made = reply.choices(script, body)
-    seen.usage = reply.usage(prompt, made, script)
+    prompt = prompt if script.nonce else slips.counted(prompt, script.spoken)
+    seen.usage = slips.over_limit(reply.usage(prompt, made, script), made, reply.limit_of(body))
     if await obey(call, script):
         return
     head = head_of(call, body, "chat.completion", "chatcmpl")
+    told = {**seen.usage, **reply.details(made), **script.usage}
     if body.get("stream"):
-        await send(call, script, chunks(body, head, made, seen.usage, ChatShape(body)))
+        await send(call, script, chunks(body, head, made, told, ChatShape(body)))
     else:
         shown = [ChatShape(body).whole(index, each) for index, each in enumerate(made)]
-        await answer(call, script, {**head, "choices": shown, "usage": seen.usage})
+        value = {**head, "choices": shown, "usage": told}
+        await answer(call, script, value if script.nonce else slips.whole(value))
 
 
 async def completions(call: Call, body: dict[str, Any]) -> None:
@@ -53,6 +57,8 @@ async def completions(call: Call, body: dict[str, Any]) -> None:
     validate.model_of(body)
     validate.common(body)
     check_completion(body, given)
+    if len(prompts) > 1 and worn("prompts_answered_backwards"):
+        prompts.reverse()
     made = list(itertools.chain.from_iterable(for_prompt(script, body, text, call.ledger.name) for text in prompts))
     seen.usage = reply.usage(sum(tokens.count(text) for text in prompts), made, script)
     if await obey(call, script):
@@ -61,6 +67,8 @@ async def completions(call: Call, body: dict[str, Any]) -> None:
     if body.get("stream"):
         await send(call, script, chunks(body, head, made, seen.usage, TextShape(body)))
     else:
+        if worn("completion_called_chat"):
+            head["object"] = "chat.completion"
         shown = [TextShape(body).whole(index, each) for index, each in enumerate(made)]
         await answer(call, script, {**head, "choices": shown, "usage": seen.usage})
 
@@ -72,6 +80,8 @@ def prompts_of(given: Any) -> list[str]:
     if isinstance(given, list) and given and all(isinstance(each, str) for each in given):
         return list(given)
     if isinstance(given, list) and given and all(isinstance(each, int) for each in given):
+        if worn("token_prompt_crashes"):
+            raise Refused(500, "sequence item 0: expected str instance, int found")
         return [" ".join(map(str, given))]
     if isinstance(given, list) and given and all(isinstance(each, list) for each in given):
         return [" ".join(map(str, each)) for each in given]
@@ -83,6 +93,8 @@ def check_completion(body: dict[str, Any], given: Any) -> None:
     if not prompts_of(given):
         raise validate.refuse("prompt", "neither text, texts nor tokens")
     best = body.get("best_of")
+    if best is not None and worn("best_of_ignored"):
+        best = None
     if best is not None and best < (body.get("n") or 1):
         raise validate.refuse("best_of", "less than `n`")
     if best is not None and best > 1 and body.get("stream"):
@@ -105,8 +117,9 @@ def for_prompt(script: Script, body: dict[str, Any], text: str, engine: str) -> 
     own = parse(text, engine)
     if own.spoken == text:
         own = replace(script, spoken=text)
-    made = reply.choices(own, body, DEFAULT_COMPLETION_TOKENS)
-    if body.get("echo"):
+    unbounded = reply.limit_of(body) is None and worn("no_default_limit_on_tokens")
+    made = reply.choices(own, body, None if unbounded else DEFAULT_COMPLETION_TOKENS)
+    if body.get("echo") and not worn("echo_ignored"):
         for each in made:
             each.pieces, each.echoed = [text, *each.pieces], 1
     return made
@@ -133,6 +146,8 @@ class ChatShape:
 
     def whole(self, index: int, made: Choice) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": made.text, "refusal": None}
+        if made.reasoning:
+            message = slips.with_thoughts(message, "".join(made.reasoning))
         if made.tool_calls:
             message |= {"content": None, "tool_calls": made.tool_calls}
         shown = reply.logprobs(made.pieces, self.top) if self.logprobs else None
@@ -147,6 +162,10 @@ class ChatShape:
 
     def piece(self, index: int, text: str) -> dict[str, Any]:
         return self.part(index, {"content": text}, [text], None)
+
+    def thoughts(self, index: int, made: Choice) -> Iterator[dict[str, Any]]:
+        for text in made.reasoning:
+            yield self.part(index, {"reasoning_content": text}, [], None)
 
     def last(self, index: int, finish: str) -> dict[str, Any]:
         return self.part(index, {}, [], finish)
@@ -170,16 +189,19 @@ class TextShape:
     def whole(self, index: int, made: Choice) -> dict[str, Any]:
         return {"index": index, "text": made.text, "logprobs": None, "finish_reason": made.finish_reason}
 
-    def first(self, index: int) -> dict[str, Any] | None:
+    def first(self, _index: int) -> dict[str, Any] | None:
         return None
 
     def piece(self, index: int, text: str) -> dict[str, Any]:
         return {"index": index, "text": text, "logprobs": None, "finish_reason": None}
 
+    def thoughts(self, _index: int, _made: Choice) -> Iterator[dict[str, Any]]:
+        return iter(())
+
     def last(self, index: int, finish: str) -> dict[str, Any]:
         return {"index": index, "text": "", "logprobs": None, "finish_reason": finish}
 
-    def tools(self, index: int, made: Choice) -> Iterator[dict[str, Any]]:
+    def tools(self, _index: int, _made: Choice) -> Iterator[dict[str, Any]]:
         return iter(())
 
 
@@ -189,21 +211,27 @@ def chunks(
     """All events of a stream: roles, the tokens of all choices in turn, the ends, the usage when asked for."""
     wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
     base = {**head, "object": head["object"] + shape.suffix, **({"usage": None} if wants_usage else {})}
+    if isinstance(shape, TextShape) and worn("completion_chunks_called_chat"):
+        base["object"] = "chat.completion.chunk"
 
-    def chunk(part: dict[str, Any]) -> dict[str, Any]:
-        return {**base, "choices": [part]}
+    for part, content in parts(made, shape):
+        yield Item({**base, "choices": [part]}, content=content)
+    if wants_usage:
+        yield Item({**base, "choices": [], "usage": slips.streamed(usage)})
 
+
+def parts(made: list[Choice], shape: ChatShape | TextShape) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Each choice of each chunk, and whether it brings content."""
     for index in range(len(made)):
         if (first := shape.first(index)) is not None:
-            yield Item(chunk(first))
+            yield first, False
+    for part in itertools.chain(*(shape.thoughts(index, each) for index, each in enumerate(made))):
+        yield part, True
     for row in itertools.zip_longest(*(each.pieces for each in made)):
         for index, piece in enumerate(row):
             if piece is not None:
-                yield Item(chunk(shape.piece(index, piece)), content=True)
+                yield shape.piece(index, piece), True
+    for part in itertools.chain(*(shape.tools(index, each) for index, each in enumerate(made))):
+        yield part, True
     for index, each in enumerate(made):
-        for part in shape.tools(index, each):
-            yield Item(chunk(part), content=True)
-    for index, each in enumerate(made):
-        yield Item(chunk(shape.last(index, each.finish_reason)))
-    if wants_usage:
-        yield Item({**base, "choices": [], "usage": usage})
+        yield shape.last(index, each.finish_reason), False

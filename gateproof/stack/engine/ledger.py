@@ -56,6 +56,10 @@ class Ledger:
         seen.ended, seen.outcome = time.time(), outcome
         self.running -= 1
         self.cancelled += outcome == "cancelled"
+        if outcome != "complete" and seen.usage:
+            # What was planned to be said is in the usage already; only what was said has been generated.
+            said, prompt = seen.events, count_of(seen.usage.get("prompt_tokens"))
+            seen.usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
         self.tokens_in += count_of(seen.usage.get("prompt_tokens"))
         self.tokens_out += count_of(seen.usage.get("completion_tokens"))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateproof.stack.engine import tokens
 from gateproof.stack.engine.script import Script
+from gateproof.stack.faults import worn
 
 LIKELY = -0.25  # log probability that a chosen token is given; the alternatives fall off by one each
 
@@ -22,6 +24,8 @@ class Choice:
     tool_calls: list[dict[str, Any]]
     echoed: int = 0
     """Pieces at the front that are the prompt, and were not generated."""
+    reasoning: list[str] = field(default_factory=list)
+    """Tokens of thought, told in a field of their own before the text."""
 
     @property
     def text(self) -> str:
@@ -29,7 +33,8 @@ class Choice:
 
     @property
     def tokens(self) -> int:
-        return len(self.pieces) - self.echoed + sum(tokens.count(call["function"]["arguments"]) for call in self.tool_calls)
+        said = len(self.reasoning) + len(self.pieces) - self.echoed
+        return said + sum(tokens.count(call["function"]["arguments"]) for call in self.tool_calls)
 
 
 def limit_of(body: dict[str, Any], default: int | None = None) -> int | None:
@@ -50,14 +55,16 @@ def choice(script: Script, body: dict[str, Any], index: int, default_limit: int 
     stopped = False
     for stop in stops(body.get("stop")):
         if (position := text.find(stop)) >= 0:
-            text, stopped = text[:position], True
+            end = position + len(stop) if worn("stop_kept_in_text") else position
+            text, stopped = text[:end], True
     pieces = big_pieces(script) if script.event_bytes else tokens.split(text)
+    thoughts = tokens.split(script.reasoning)
     limit = limit_of(body, default_limit)
-    if limit is not None and len(pieces) > limit:
-        return Choice(pieces[:limit], "length", [])
+    if limit is not None and len(thoughts) + len(pieces) > limit:
+        return Choice(pieces[: max(0, limit - len(thoughts))], "length", [], reasoning=thoughts[:limit])
     # A text that fills the limit exactly looks to a model server as if it had been cut there.
     full = limit is not None and len(pieces) == limit and script.text is None and not stopped
-    return Choice(pieces, "length" if full else "stop", [])
+    return Choice(pieces, "length" if full else "stop", [], reasoning=thoughts)
 
 
 def text_for(script: Script, body: dict[str, Any], index: int) -> str:
@@ -68,6 +75,8 @@ def text_for(script: Script, body: dict[str, Any], index: int) -> str:
     if (instance := structured(body.get("response_format"))) is not None:
         return instance
     seed = f"{script.spoken}|{index}" if index else script.spoken
+    if body.get("seed") is not None and worn("seed_ignored"):
+        seed += secrets.token_hex(4)
     return tokens.made_up(seed, script.tokens)
 
 
@@ -86,7 +95,17 @@ def usage(prompt: int, made: list[Choice], script: Script) -> dict[str, Any]:
     return {**plain, **script.usage}
 
 
+def details(made: list[Choice]) -> dict[str, Any]:
+    """The finer numbers that OpenAI tells for a chat; this engine caches no prompt."""
+    thought = sum(len(each.reasoning) for each in made)
+    return {
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }
+
+
 def logprobs(pieces: list[str], top: int) -> dict[str, Any]:
+    top += 1 if top and worn("alternatives_one_too_many") else 0
     return {"content": [logprob(piece, top) for piece in pieces], "refusal": None}
 
 
@@ -96,6 +115,11 @@ def logprob(piece: str, top: int) -> dict[str, Any]:
 
 
 def entry(text: str, value: float) -> dict[str, Any]:
+    value = math.exp(value) if worn("probabilities_for_logprobs") else value
+    if worn("logprobs_without_bytes"):
+        return {"token": text, "logprob": value}
+    if not text.isascii() and worn("bytes_are_code_points"):
+        return {"token": text, "logprob": value, "bytes": [ord(each) % 256 for each in text]}
     return {"token": text, "logprob": value, "bytes": list(text.encode("utf-8", "replace"))}
 
 

@@ -38,6 +38,7 @@ class Script:
     error_done: bool = False
     event_bytes: int = 0
     echo: bool = False
+    reasoning: str = ""
     spoken: str = ""
     """The prompt without the orders."""
 

@@ -14,6 +14,7 @@ from gateproof.stack.engine.wire import Call, Cut
 
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 STALL = 120.0  # s that a stalled stream is held open at most
+IN_CHARACTER = 0.005  # s between two pieces of one character
 DONE = "[DONE]"
 
 
@@ -104,5 +105,6 @@ async def write(call: Call, script: Script, data: bytes) -> None:
         await call.write(data)
         return
     for start in range(0, len(data), script.split):
+        # Let the transport send each piece by itself; the rest of a character late enough to be read by itself, too.
+        await asyncio.sleep(IN_CHARACTER if data[start] & 0xC0 == 0x80 else 0)
         await call.write(data[start : start + script.split])
-        await asyncio.sleep(0)  # let the transport send this piece by itself

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from typing import Any
 
 from gateproof.stack.engine import tokens
 from gateproof.stack.engine.script import text_of
 from gateproof.stack.engine.wire import Refused
+from gateproof.stack.faults import worn
 
 CONTEXT = 8192  # tokens of prompt and answer together
 MAX_CHOICES = 128
 MAX_TOP_LOGPROBS = 20
 MAX_STOPS = 4
+IMAGE_TOKENS = 85  # OpenAI's price of an image in low detail
+SEEING_MODELS = ("chat-a",)
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 # parameter: (lowest, highest)
@@ -70,7 +74,11 @@ def check_number(body: dict[str, Any], name: str, low: float, high: float, *, wh
         return
     kinds = (int,) if whole else (int, float)
     if not isinstance(value, kinds) or isinstance(value, bool):
+        if isinstance(value, str) and worn("words_crash_the_engine"):
+            raise Refused(500, "'<' not supported between instances of 'str' and 'int'")
         raise refuse(name, f"{value!r} is no {'integer' if whole else 'number'}")
+    if name == "temperature" and value > high and worn("temperature_clamped"):
+        return
     if not low <= value <= high:
         raise refuse(name, f"{value!r} is outside {low:g} to {high:g}")
 
@@ -78,6 +86,8 @@ def check_number(body: dict[str, Any], name: str, low: float, high: float, *, wh
 def check_stop(stop: Any) -> None:
     if stop is None or isinstance(stop, str):
         return
+    if isinstance(stop, list) and worn("stop_lists_crash"):
+        raise TypeError("unhashable type: 'list'")
     if not isinstance(stop, list) or not all(isinstance(each, str) for each in stop):
         raise refuse("stop", "neither a string nor an array of strings")
     if len(stop) > MAX_STOPS:
@@ -106,22 +116,28 @@ def chat(body: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(messages, list):
         raise refuse("messages", f"{messages!r} is no array")
     if not messages:
+        if worn("empty_messages_crash"):
+            raise IndexError("list index out of range")
         raise refuse("messages", "at least one message is needed")
     for index, message in enumerate(messages):
-        check_message(f"messages[{index}]", message)
+        check_message(f"messages[{index}]", message, sees=model in SEEING_MODELS)
     common(body)
-    if body.get("top_logprobs") is not None and not body.get("logprobs"):
+    if body.get("top_logprobs") is not None and not body.get("logprobs") and not worn("top_logprobs_alone_ignored"):
         raise refuse("top_logprobs", "only allowed with `logprobs`")
+    if body.get("metadata") is not None and worn("metadata_refused"):
+        raise refuse("metadata", "this parameter is not supported")
     if body.get("logprobs") is not None and not isinstance(body["logprobs"], bool):
         raise refuse("logprobs", f"{body['logprobs']!r} is no boolean")
     return messages
 
 
-def check_message(where: str, message: Any) -> None:
+def check_message(where: str, message: Any, *, sees: bool) -> None:
     if not isinstance(message, dict):
         raise refuse(where, "no object")
     if message.get("role") not in ROLES:
         raise refuse(f"{where}.role", f"{message.get('role')!r} is no role")
+    if message["role"] == "system" and worn("system_role_refused"):
+        raise refuse(f"{where}.role", "System role not supported")
     content = message.get("content")
     if content is None and message["role"] not in ("assistant", "function"):
         raise refuse(f"{where}.content", "this parameter is required")
@@ -130,16 +146,37 @@ def check_message(where: str, message: Any) -> None:
     for part in content if isinstance(content, list) else ():
         if not isinstance(part, dict) or not isinstance(part.get("type"), str):
             raise refuse(f"{where}.content", "a part is an object with a `type`")
-        if part["type"] != "text":
+        if part["type"] == "image_url" and sees:
+            check_image(where, part)
+        elif part["type"] != "text":
             raise refuse(f"{where}.content", f"parts of type {part['type']!r} are not supported by this model")
 
 
+def check_image(where: str, part: dict[str, Any]) -> None:
+    """An image comes along as a data URL: this engine fetches nothing."""
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else None
+    head, _, data = url.partition(",") if isinstance(url, str) else ("", "", "")
+    if not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise refuse(f"{where}.content", "an image is given as a data URL")
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        raise refuse(f"{where}.content", "the image is not base64") from None
+
+
 def prompt_tokens(messages: list[dict[str, Any]]) -> int:
-    return sum(tokens.count(text_of(message.get("content"))) + tokens.PER_MESSAGE for message in messages)
+    return sum(content_tokens(message.get("content")) + tokens.PER_MESSAGE for message in messages)
+
+
+def content_tokens(content: Any) -> int:
+    parts: list[Any] = content if isinstance(content, list) else []
+    images = sum(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)
+    return tokens.count(text_of(content)) + images * IMAGE_TOKENS
 
 
 def fits(prompt: int) -> None:
-    if prompt > CONTEXT:
+    if prompt > CONTEXT and not worn("prompt_truncated"):
         raise Refused(
             400,
             f"This model's maximum context length is {CONTEXT} tokens. Your messages resulted in {prompt} tokens.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import random
 import re
 import struct
 from typing import Any
@@ -13,6 +14,7 @@ from gateproof.stack.engine import tokens, validate
 from gateproof.stack.engine.obey import answer, obey
 from gateproof.stack.engine.script import parse
 from gateproof.stack.engine.wire import Call, Refused
+from gateproof.stack.faults import worn
 
 DIMENSIONS = 64
 MAX_INPUTS = 2048  # openai-openapi: the input array has at most 2048 items
@@ -35,9 +37,11 @@ def inputs_of(given: Any) -> list[str]:
         given = [given]
     if not isinstance(given, list) or not all(isinstance(each, str | list) for each in given):
         raise validate.refuse("input", "neither text, texts nor tokens")
-    if not given or not all(given):
+    if (not given or not all(given)) and not worn("empty_input_embedded"):
         raise validate.refuse("input", "must not be empty")
     if len(given) > MAX_INPUTS:
+        if worn("too_many_inputs_crash"):
+            raise Refused(500, "the batch does not fit into memory")
         raise validate.refuse("input", f"{len(given)} items, at most {MAX_INPUTS} are allowed")
     return [each if isinstance(each, str) else " ".join(map(str, each)) for each in given]
 
@@ -59,27 +63,55 @@ async def embeddings(call: Call, body: dict[str, Any]) -> None:
     validate.required(body, "input")
     texts = inputs_of(given)
     validate.common(body)
+    size, coding = form_of(body)
+    count = sum(tokens.count(text) for text in texts)
+    seen.usage = {"prompt_tokens": count, "total_tokens": count, **script.usage}
+    if worn("embeddings_cost_nothing"):
+        seen.usage["prompt_tokens"] = 0
+    if await obey(call, script):
+        return
+    data = items(body, texts, size, coding)
+    await answer(call, script, {"object": "list", "data": data, "model": model, "usage": seen.usage})
+
+
+def disturbed(values: list[float]) -> list[float]:
+    """Another vector each time, whose cosine with the true one is about 0.9997."""
+    return [value + random.gauss(0, 0.025 / math.sqrt(len(values))) for value in values]
+
+
+def coded(values: list[float], coding: str) -> list[float] | str:
+    if coding == "float" or worn("base64_ignored"):
+        return values
+    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+
+
+def form_of(body: dict[str, Any]) -> tuple[int, str]:
+    """How many numbers, and how they are written."""
     size = DIMENSIONS if body.get("dimensions") is None else body["dimensions"]
+    if body.get("dimensions") is None and worn("one_dimension_missing"):
+        size = DIMENSIONS - 1
+    if body.get("dimensions") is not None and worn("dimensions_ignored"):
+        size = DIMENSIONS
     if not 1 <= size <= DIMENSIONS:
         raise validate.refuse("dimensions", f"{size} is outside 1 to {DIMENSIONS}")
     coding = body.get("encoding_format") or "float"
     if coding not in ("float", "base64"):
         raise validate.refuse("encoding_format", f"{coding!r} is neither float nor base64")
-    count = sum(tokens.count(text) for text in texts)
-    seen.usage = {"prompt_tokens": count, "total_tokens": count, **script.usage}
-    if await obey(call, script):
-        return
+    return size, coding
+
+
+def items(body: dict[str, Any], texts: list[str], size: int, coding: str) -> list[dict[str, Any]]:
+    if len(texts) > 1 and worn("batch_sorted_by_length"):
+        texts.sort(key=len)
+    vectors = [vector(text, size) for text in texts]
+    if body.get("encoding_format") is None and worn("vectors_vary"):
+        vectors = [disturbed(each) for each in vectors]
     data = [
-        {"object": "embedding", "index": index, "embedding": coded(vector(text, size), coding)}
-        for index, text in enumerate(texts)
+        {"object": "embedding", "index": index, "embedding": coded(each, coding)} for index, each in enumerate(vectors)
     ]
-    await answer(call, script, {"object": "list", "data": data, "model": model, "usage": seen.usage})
-
-
-def coded(values: list[float], coding: str) -> list[float] | str:
-    if coding == "float":
-        return values
-    return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+    if len(data) > 1 and worn("every_index_is_zero"):
+        data = [{**item, "index": 0} for item in data]
+    return data
 
 
 async def rerank(call: Call, body: dict[str, Any]) -> None:

@@ -45,7 +45,11 @@ class Call:
 
     def __init__(self, scope: Message, receive: Receive, send: Send, ledger: Ledger) -> None:
         self.scope, self._receive, self._send, self.ledger = scope, receive, send, ledger
-        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            # RFC 9110 §5.3: several fields of one name are one list
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
         self.content = b""
         self.head_sent = False
         self.seen: Seen | None = None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from gateproof.stack.gateway import careless
 from gateproof.stack.gateway.errors import Refusal
 from gateproof.stack.gateway.headers import Pairs, value_of
 from gateproof.stack.gateway.limit_headers import limit_headers
@@ -37,6 +38,7 @@ class Answer:
         pairs = [(b"x-request-id", self.request_id), *headers, *self.limits(), *self.extra]
         if not value_of(pairs, b"cache-control"):
             pairs.append((b"cache-control", b"no-store"))
+        pairs = careless.without_id(status, pairs)
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     def limits(self) -> Pairs:
@@ -53,5 +55,5 @@ class Answer:
         await self.whole(status, [(b"content-type", JSON_TYPE)], json.dumps(value).encode())
 
     async def refuse(self, refusal: Refusal) -> None:
-        headers = [(b"content-type", JSON_TYPE), *refusal.headers]
-        await self.whole(refusal.status, headers, refusal.body(self.api))
+        kind, body = careless.refusal_body(refusal, refusal.body(self.api))
+        await self.whole(refusal.status, [(b"content-type", kind), *refusal.headers], body)

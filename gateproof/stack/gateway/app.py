@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import MutableMapping
 from typing import Any
 
 from gateproof.stack import config
-from gateproof.stack.faults import note_requirement
-from gateproof.stack.gateway import admin, cors
+from gateproof.stack.faults import note_requirement, worn
+from gateproof.stack.gateway import admin, careless, cors
 from gateproof.stack.gateway.answer import Answer, Send
 from gateproof.stack.gateway.auth import authenticate
 from gateproof.stack.gateway.body import Receive, read_body
 from gateproof.stack.gateway.errors import ClientGone, Refusal
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.health import Readiness
-from gateproof.stack.gateway.keyring import Keyring
+from gateproof.stack.gateway.keyring import Keyring, Tenant
 from gateproof.stack.gateway.metrics import Metrics
 from gateproof.stack.gateway.paths import Endpoint, allow, check_method, find
 from gateproof.stack.gateway.service import Service
@@ -33,6 +34,7 @@ class Gateway:
         self.keyring = Keyring(settings)
         self.metrics = Metrics()
         self.service = Service(settings, self.metrics)
+        self.running = 0
         self.readiness = Readiness(self.service.pool, self.service.catalogue)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -84,10 +86,13 @@ class Gateway:
         headers: RequestHeaders,
     ) -> None:
         """Probes are open; everything else wants to know who is calling."""
+        if endpoint.kind in {"live", "ready"}:
+            await self.spoil_probe(endpoint, headers, answer)
         if endpoint.kind == "live":
-            await answer.json(200, {"status": "live"})
+            version = {"version": "1.4.2"} if worn("probe_tells_version") else {}
+            await answer.json(202 if worn("liveness_is_202") else 200, {"status": "live", **version})
         elif endpoint.kind == "ready":
-            ready = await self.readiness.ready()
+            ready = await self.readiness.ready() and not worn("never_ready")
             await answer.json(200 if ready else 503, {"status": "ready" if ready else "not ready"})
         elif endpoint.kind == "metrics":
             await answer.whole(200, [(b"content-type", METRICS_TYPE)], self.metrics.text(self.reader(headers)))
@@ -95,6 +100,17 @@ class Gateway:
             await self.administer(scope["method"], receive, answer, endpoint, headers)
         else:
             await self.serve(scope, receive, answer, endpoint, headers)
+
+    async def spoil_probe(self, endpoint: Endpoint, headers: RequestHeaders, answer: Answer) -> None:
+        known = bool(headers.all(b"authorization"))
+        if not known and worn("probes_want_a_key"):
+            authenticate(headers, self.keyring, None)
+        if known and worn("probes_are_charged"):
+            authenticate(headers, self.keyring, None).meter.admit("", 0).release()
+        if self.running > careless.BUSY and worn("probes_behind_the_work"):
+            await asyncio.sleep(careless.HELD_UP)
+        if endpoint.kind == "live" and worn("probes_cacheable"):
+            answer.extra = [*answer.extra, (b"cache-control", b"public, max-age=60")]
 
     def reader(self, headers: RequestHeaders) -> str | None:
         """Whose numbers may be read: everybody's by the admin, a tenant's own by the tenant."""
@@ -122,10 +138,16 @@ class Gateway:
         endpoint: Endpoint,
         headers: RequestHeaders,
     ) -> None:
+        if endpoint.kind == "models" and not headers.all(b"authorization") and worn("models_open_to_all"):
+            await answer.json(200, self.service.catalogue.listing(next(iter(self.keyring.tenants.values()))))
+            return
+        headers = careless.with_key_of_query(headers, scope["query_string"])
         tenant = authenticate(headers, self.keyring, endpoint.api)
         answer.meter = tenant.meter
+        self.running += 1
         try:
             if endpoint.kind == "models":
+                bill_listing(tenant)
                 await answer.json(200, self.service.catalogue.listing(tenant))
             elif endpoint.kind == "model":
                 await answer.json(200, self.service.catalogue.card(endpoint.name or "", tenant))
@@ -134,7 +156,16 @@ class Gateway:
         except Refusal as refusal:
             await self.refuse(answer, refusal)
         finally:
+            self.running -= 1
             self.metrics.request(tenant.name, answer.model, endpoint.api or endpoint.kind, answer.status)
+
+
+def bill_listing(tenant: Tenant) -> None:
+    """A list of models costs nothing."""
+    if tenant.rights.tokens and worn("listing_costs_tokens"):
+        admission = tenant.meter.admit("", 0)
+        admission.charge(1)
+        admission.release()
 
 
 def host_name(value: bytes) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.errors import ClientGone, Refusal
 from gateproof.stack.gateway.headers import RequestHeaders, media_type
 
@@ -51,7 +52,8 @@ def too_large(limit: int) -> Refusal:
 def check_json_type(headers: RequestHeaders) -> None:
     """RFC 9110 §15.5.16. A missing field is taken as JSON; anything else than JSON is refused."""
     values = headers.all(b"content-type")
-    if any(media_type(value) not in {b"application/json", b""} for value in values):
+    other = any(media_type(value) not in {b"application/json", b""} for value in values)
+    if other and not worn("content_type_ignored"):
         raise Refusal(415, "The content type must be application/json.", code="unsupported_media_type")
 
 
@@ -61,14 +63,17 @@ def parse_object(body: bytes) -> dict[str, Any]:
         text = body.decode("utf-8")
         parsed = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise malformed("We could not parse the JSON body of your request.") from None
+        status = 422 if worn("malformed_json_is_422") else 400
+        raise malformed("We could not parse the JSON body of your request.", status) from None
+    if isinstance(parsed, list) and worn("array_body_crashes"):
+        raise Refusal(500, "list indices must be integers, not str", code="internal_error")
     if not isinstance(parsed, dict):
         raise malformed("The JSON body of your request is not an object.")
     return parsed
 
 
-def malformed(message: str) -> Refusal:
-    return Refusal(400, message, code="invalid_json")
+def malformed(message: str, status: int = 400) -> Refusal:
+    return Refusal(status, message, code="invalid_json")
 
 
 def _no_constant(_: str) -> None:
@@ -79,5 +84,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """RFC 8259 §4: what a repeated name means is unpredictable, so no engine shall have to predict it."""
     made = dict(pairs)
     if len(made) != len(pairs) and "model" in made and sum(name == "model" for name, _ in pairs) > 1:
+        if worn("first_of_two_models_routes"):
+            return made | {"model": next(value for name, value in pairs if name == "model")}
         raise Refusal(400, "The field `model` is given more than once.", code="duplicate_field", param="model")
     return made

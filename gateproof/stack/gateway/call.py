@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateproof.stack.gateway import splice
+from gateproof.stack.gateway import altered, miscount, splice
 from gateproof.stack.gateway.answer import Answer
 from gateproof.stack.gateway.catalogue import Destination, Route
 from gateproof.stack.gateway.headers import RequestHeaders, to_upstream
@@ -58,6 +58,8 @@ class Call:
         body = self.body
         if destination.model and destination.model != self.model:
             body = self.rename(body, destination.model)
+        if self.api == "chat":
+            body = altered.request(body, {**self.request, "model": destination.model or self.model})
         return with_usage(body, self.request) if self.hides_usage else body
 
     def renamed(self, destination: Destination) -> str | None:
@@ -71,7 +73,7 @@ class Call:
         if self.admission is None:
             return
         if self.ledger.known:
-            self.admission.charge(self.ledger.tokens)
+            self.admission.charge(miscount.charged(self, self.ledger.tokens))
         elif partial is not None:
             self.ledger.prompt, self.ledger.completion = prompt_tokens(self.request), partial
             self.admission.charge(self.ledger.tokens)

@@ -23,6 +23,8 @@ class Tenant:
     rights: config.Tenant
     meter: Meter
     minted: bool = False
+    sibling: Tenant | None = None
+    """The tenant made just before, not used by then: whose counters a fault mistakes for this one's."""
 
     def may_use(self, model: str) -> bool:
         return self.rights.models is None or model in self.rights.models
@@ -63,7 +65,9 @@ class Keyring:
         if tenant is None:
             name = name or f"t-{secrets.token_hex(6)}"
             rights = rights or config.Tenant()
-            tenant = self.tenants[name] = Tenant(name, rights, Meter(rights), minted=True)
+            before = next(reversed(self.tenants.values()), None)
+            sibling = before if before is not None and before.minted and before.meter.untouched else None
+            tenant = self.tenants[name] = Tenant(name, rights, Meter(rights), minted=True, sibling=sibling)
         elif rights is not None:
             tenant.rights = rights
             tenant.meter.change(rights)

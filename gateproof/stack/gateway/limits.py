@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from gateproof.stack import config
+from gateproof.stack.gateway import miscount
 from gateproof.stack.gateway.errors import Refusal
 
 PARALLEL_RETRY_AFTER = 1  # s; nobody can know when a running request ends, one second is the least that can be said
@@ -39,7 +40,7 @@ class FixedWindow:
 
     def add(self, now: float, amount: int) -> Entry:
         if now >= self._start + self._length:
-            self._start, self._used = self._window_start(now), 0
+            self._start, self._used = self._window_start(now), miscount.carried(self._used)
         self._used += amount
         return Entry(now, amount, self._start)
 
@@ -130,6 +131,7 @@ class Admission:
     def charge(self, tokens: int) -> None:
         """Settle the token budgets with what was really used. Only the first call counts."""
         now = time.monotonic()
+        self.meter.last_charge = tokens or self.meter.last_charge
         for counter, entry in self.tokens:
             if entry is not None:
                 counter.window.settle(entry, now, tokens)
@@ -151,6 +153,7 @@ class Meter:
     def __init__(self, rights: config.Tenant) -> None:
         self.rights = rights
         self.running = 0
+        self.last_charge = 0
         self._counters: dict[tuple[str, int, str], Counter] = {}
 
     def change(self, rights: config.Tenant) -> None:
@@ -161,6 +164,11 @@ class Meter:
             if key[1] < len(limits) and _same_window(limits[key[1]], counter.limit):
                 counter.limit = limits[key[1]]
                 self._counters[key] = counter
+
+    @property
+    def untouched(self) -> bool:
+        """Nobody has asked yet."""
+        return not self._counters
 
     def requests(self, model: str) -> list[Counter]:
         return self._of("requests", self.rights.requests, model)
@@ -187,13 +195,14 @@ class Meter:
         self.check_tokens(tokens, now, estimate)
         self.check_parallel()
         for counter in requests:
-            counter.window.add(now, 1)
+            counter.window.add(now, miscount.weight(self.running))
         self.running += 1
         return Admission(self, [(counter, self._hold(counter, now, estimate)) for counter in tokens])
 
     def check_requests(self, counters: list[Counter], now: float) -> None:
-        refusing = [counter for counter in counters if not counter.admits(now, 1)]
+        refusing = [counter for counter in counters if not miscount.admits(counter, now, self.running)]
         if refusing:
+            miscount.hold_up()
             raise rate_limited(
                 "Rate limit reached for requests.", max(counter.retry_after(now, 1) for counter in refusing)
             )
@@ -201,7 +210,9 @@ class Meter:
     def check_tokens(self, counters: list[Counter], now: float, estimate: int) -> None:
         """`after`: some budget is left. `reserve`: the whole estimate still fits."""
         refusing = [
-            (counter, needed) for counter in counters if not counter.admits(now, needed := asked(counter, estimate))
+            (counter, needed)
+            for counter in counters
+            if not counter.admits(now, (needed := asked(counter, estimate)) - miscount.unseen(self.last_charge))
         ]
         if refusing:
             raise quota_exceeded(max(counter.retry_after(now, needed) for counter, needed in refusing))
@@ -216,7 +227,7 @@ class Meter:
 
 def asked(counter: Counter, estimate: int) -> int:
     """How many tokens a request must find free: one, or what it may use at most."""
-    return estimate if counter.limit.mode == "reserve" else 1
+    return estimate if counter.limit.mode == "reserve" or miscount.reserved(estimate) else 1
 
 
 def _same_window(a: config.Limit, b: config.Limit) -> bool:
@@ -229,7 +240,7 @@ def rate_limited(message: str, retry_after: int) -> Refusal:
         f"{message} Please try again in {retry_after} s.",
         code="rate_limit_exceeded",
         kind="rate_limit_error",
-        headers=retry_headers(retry_after),
+        headers=retry_headers(miscount.retry_after(retry_after)),
     )
 
 
@@ -239,10 +250,11 @@ def quota_exceeded(retry_after: int) -> Refusal:
         f"You exceeded your current token quota. It is restored in {retry_after} s.",
         code="insufficient_quota",
         kind="insufficient_quota",
-        headers=retry_headers(retry_after),
+        headers=retry_headers(b"%d" % retry_after),
     )
 
 
-def retry_headers(retry_after: int) -> list[tuple[bytes, bytes]]:
+def retry_headers(retry_after: bytes | None) -> list[tuple[bytes, bytes]]:
     """RFC 6585 §4 forbids caches to store a 429."""
-    return [(b"retry-after", b"%d" % retry_after), (b"cache-control", b"no-store")]
+    told = [] if retry_after is None else [(b"retry-after", retry_after)]
+    return [*told, (b"cache-control", b"no-store")]

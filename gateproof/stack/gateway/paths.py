@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.errors import Refusal
 
 
@@ -53,6 +54,8 @@ def find(raw_path: bytes) -> Endpoint:
 
 
 def _with_name(path: str) -> Endpoint | None:
+    if path.startswith(_MODELS) and "%2F" in path.upper() and worn("slash_not_decoded"):
+        return None
     if path.startswith(_MODELS) and (name := _decoded(path.removeprefix(_MODELS))):
         return Endpoint("model", None, ("GET", "HEAD"), name)
     if path.startswith(_ADMIN) and (name := _decoded(path.removeprefix(_ADMIN))):
@@ -74,12 +77,13 @@ def _decoded(name: str) -> str | None:
 
 
 def check_method(endpoint: Endpoint, method: str) -> None:
-    if method not in endpoint.methods:
+    headless = method == "HEAD" and endpoint.kind in {"live", "ready"} and worn("probes_know_no_head")
+    if method not in endpoint.methods or headless:
         raise Refusal(
             405,
             f"Method not allowed here. Accepted: {', '.join(endpoint.methods)}.",
             code="method_not_allowed",
-            headers=[(b"allow", allow(endpoint))],
+            headers=[] if worn("no_allow") else [(b"allow", allow(endpoint))],
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateproof.stack.faults import worn
-from gateproof.stack.gateway import splice
+from gateproof.stack.gateway import altered, splice
 from gateproof.stack.gateway.answer import JSON_TYPE
 from gateproof.stack.gateway.auth import REALM
 from gateproof.stack.gateway.call import Call
@@ -79,6 +79,9 @@ async def relay_error(call: Call, connection: Connection) -> None:
     if status == connection.status and is_envelope(call.api, body):
         await call.answer.whole(status, _as_json(headers), body)
         return
+    if media_type(value_of(headers, b"content-type")) == b"text/html" and worn("upstream_page_passed_on"):
+        await call.answer.whole(status, headers, body)
+        return
     refusal = Refusal(status, told(status, body), code="upstream_error", headers=_retry_after(headers))
     await call.answer.refuse(refusal)
 
@@ -109,7 +112,11 @@ async def relay_json(call: Call, connection: Connection, new_model: str | None) 
     call.settle()
     if new_model is not None:
         body = rename(body, new_model)
-    await call.answer.whole(connection.status, fit_for_client(connection), body)
+    headers = fit_for_client(connection)
+    if call.api == "chat":
+        body = altered.reply(body, value)
+        headers = altered.reply_headers(headers, call.headers.get(b"accept-encoding"))
+    await call.answer.whole(connection.status, headers, body)
     return value
 
 

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from gateproof.stack import config
-from gateproof.stack.gateway import multipart, splice, tokens
+from gateproof.stack.faults import worn
+from gateproof.stack.gateway import miscount, multipart, splice, tokens
 from gateproof.stack.gateway.answer import Answer
 from gateproof.stack.gateway.body import Receive, check_json_type, parse_object, read_body
 from gateproof.stack.gateway.call import Call
 from gateproof.stack.gateway.catalogue import Catalogue, Destination, Route, model_name
-from gateproof.stack.gateway.errors import ClientGone, UpstreamError
+from gateproof.stack.gateway.errors import ClientGone, Refusal, UpstreamError
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.keyring import Tenant
+from gateproof.stack.gateway.limits import Meter
 from gateproof.stack.gateway.metrics import Metrics
 from gateproof.stack.gateway.paths import Endpoint
 from gateproof.stack.gateway.presence import Presence
 from gateproof.stack.gateway.relay import kind_of, relay_bytes, relay_error, relay_json
 from gateproof.stack.gateway.stored import Stored
 from gateproof.stack.gateway.streaming import StreamRelay
-from gateproof.stack.gateway.upstream import Connection, Pool
+from gateproof.stack.gateway.upstream import Connection, Origin, Pool
 
 Rename = Callable[[bytes, str], bytes]
+IMPATIENCE = 1.0  # s after which a fault takes a slow answer for a lost one
 MULTIPART_APIS = ("transcriptions",)
+# What Envoy AI Gateway and the Gateway API inference extension route by, inside; here only faults read them.
+ROUTING_HEADER = b"x-ai-eg-model"
+ENDPOINT_HEADER = b"x-gateway-destination-endpoint"
 
 
 class Service:
@@ -35,6 +42,7 @@ class Service:
         self.catalogue = Catalogue(settings)
         self.pool = Pool()
         self.stored = Stored()
+        self.bucket: dict[tuple[str, bytes], Meter] = {}
 
     async def serve(
         self,
@@ -61,6 +69,7 @@ class Service:
             call.presence.end()
             self.metrics.tokens(tenant.name, call.model, call.api, call.ledger)
             if call.admission is not None:
+                miscount.at_end(call, call.admission)
                 call.admission.release()
         if endpoint.kind == "stored" and call.method == "DELETE" and answer.status < 300:
             self.stored.forget(endpoint.name or "")
@@ -93,7 +102,7 @@ class Service:
 
     def admit(self, call: Call) -> None:
         """Everything that can refuse, before anything is taken: a refused request costs nothing."""
-        call.route = self.catalogue.route(call.model, call.api, call.tenant)
+        call.route = self.routed(call)
         previous = self.stored.previous(call.request, call.tenant.name) if call.api == "responses" else None
         if previous is not None:
             call.route = Route(
@@ -101,8 +110,32 @@ class Service:
             )
         call.answer.model = call.model
         reserving = any(limit.mode == "reserve" for limit in call.tenant.rights.tokens)
-        estimate = tokens.estimate(call.request, call.api) if reserving else 0
-        call.admission = call.tenant.meter.admit(call.model, estimate)
+        estimate = tokens.estimate(call.request, call.api) if reserving or miscount.estimates(call) else 0
+        try:
+            call.admission = self.meter(call).admit(call.model, estimate)
+        except Refusal as refusal:
+            raise miscount.streamed(refusal, streams=call.streams) from None
+
+    def routed(self, call: Call) -> Route:
+        """By the model in the body; faults believe headers."""
+        told = call.headers.get(ROUTING_HEADER).decode("latin-1")
+        if told != call.model and self.catalogue.knows(told) and worn("routing_header_believed"):
+            return self.catalogue.route(told, call.api, call.tenant)
+        route = self.catalogue.route(call.model, call.api, call.tenant)
+        place = call.headers.get(ENDPOINT_HEADER).decode("latin-1")
+        if place and worn("endpoint_header_believed"):
+            origin = Origin.of(f"http://{place}")
+            return Route(route.public, route.reply_model, (Destination(origin, route.attempts[0].model),))
+        return route
+
+    def meter(self, call: Call) -> Meter:
+        """The tenant's; a fault keeps one for each model that a header names."""
+        told = call.headers.get(ROUTING_HEADER)
+        if told and call.tenant.rights.requests and worn("limit_bucket_by_header"):
+            return self.bucket.setdefault((call.tenant.name, told), Meter(call.tenant.rights))
+        if call.tenant.sibling is not None and worn("tenants_share_counters"):
+            return call.tenant.sibling.meter
+        return call.tenant.meter
 
     def stored_route(self, response_id: str, call: Call) -> Route:
         origin = self.stored.origin(response_id, call.tenant.name)
@@ -126,10 +159,13 @@ class Service:
                 return False
             raise
         try:
+            began = time.monotonic()
             body = call.body_for(destination)
             await connection.exchange(call.head_for(destination, body), body, self.settings.upstream_timeout)
             if may_fall_back and falls_back_on(connection.status):
                 return False
+            if not call.streams and time.monotonic() - began > IMPATIENCE and worn("slow_calls_sent_twice"):
+                await self.once_more(call, destination)
         except UpstreamError:
             connection.done()
             if may_fall_back:
@@ -143,6 +179,15 @@ class Service:
         finally:
             connection.done()
         return True
+
+    async def once_more(self, call: Call, destination: Destination) -> None:
+        """The same request again, whose answer nobody gets."""
+        connection = await self.pool.connect(destination.origin, call.presence)
+        try:
+            body = call.body_for(destination)
+            await connection.exchange(call.head_for(destination, body), body, self.settings.upstream_timeout)
+        finally:
+            connection.done()
 
     async def relay(self, call: Call, connection: Connection, new_model: str | None) -> None:
         kind = kind_of(connection)

@@ -27,17 +27,15 @@ class Crowd:
 crowd = Crowd()
 
 
-def spoilt(whole: bytes, api: str, *, first: bool) -> bytes:
-    """Whole events as the client gets them."""
-    whole = spoilt_lines(whole, first=first and api == "chat")
-    return spoilt_chunks(whole) if api == "chat" else whole
+def spoilt(whole: bytes, *, chat: bool, beyond_ascii: bool, first: bool) -> bytes:
+    """Whole events as the client gets them; some faults spoil only chats whose request is text beyond ASCII."""
+    whole = spoilt_lines(whole)
+    if chat:
+        whole = spoilt_chunks(whole)
+    return spoilt_text(whole, first=first) if chat and beyond_ascii else whole
 
 
-def spoilt_lines(whole: bytes, *, first: bool) -> bytes:
-    if first and worn("byte_order_mark"):
-        whole = b"\xef\xbb\xbf" + whole
-    if first and worn("log_line_between_events"):
-        whole = b"relay 200 OK\n\n" + whole
+def spoilt_lines(whole: bytes) -> bytes:
     if b"\r\n" in whole and worn("line_endings_doubled"):
         whole = whole.replace(b"\r\n", b"\r\r\n")
     if _COMMENT.search(whole) and worn("comments_become_data"):
@@ -52,20 +50,28 @@ def spoilt_lines(whole: bytes, *, first: bool) -> bytes:
 
 
 def spoilt_chunks(whole: bytes) -> bytes:
-    if b'"id": "chatcmpl-' in whole and worn("fresh_id_per_chunk"):
-        whole = b"".join(_ID.sub(b'"id": "chatcmpl-%s"' % os.urandom(8).hex().encode(), e) for e in sse.split(whole))
-    if b'"role": "assistant", ' in whole and worn("role_left_out"):
-        whole = whole.replace(b'"role": "assistant", ', b"")
     if b"\\n\\n" in whole and worn("blank_lines_swallowed"):
         whole = whole.replace(b"\\n\\n", b"\\n")
     if b'"choices": []' in whole and worn("usage_chunk_with_choice"):
         whole = whole.replace(b'"choices": []', b'"choices": [{"index": 0, "delta": {}, "finish_reason": null}]')
+    if crowd.size > CROWD and b'"content": "' in whole and worn("streams_cross"):
+        whole, crowd.stray = crowd.stray or whole, whole
+    return whole
+
+
+def spoilt_text(whole: bytes, *, first: bool) -> bytes:
+    if first and worn("byte_order_mark"):
+        whole = b"\xef\xbb\xbf" + whole
+    if first and worn("log_line_between_events"):
+        whole = b"relay 200 OK\n\n" + whole
+    if b'"id": "chatcmpl-' in whole and worn("fresh_id_per_chunk"):
+        whole = b"".join(_ID.sub(b'"id": "chatcmpl-%s"' % os.urandom(8).hex().encode(), e) for e in sse.split(whole))
+    if b'"role": "assistant", ' in whole and worn("role_left_out"):
+        whole = whole.replace(b'"role": "assistant", ', b"")
     if b'"finish_reason": "' in whole and worn("finish_reason_twice"):
         whole = b"".join(event * (1 + (b'"finish_reason": "' in event)) for event in sse.split(whole))
     if b"[DONE]" in whole and worn("done_twice"):
         whole += b"data: [DONE]\n\n"
-    if crowd.size > CROWD and b'"content": "' in whole and worn("streams_cross"):
-        whole, crowd.stray = crowd.stray or whole, whole
     return whole
 
 

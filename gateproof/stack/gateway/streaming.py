@@ -37,6 +37,7 @@ class StreamRelay:
         self.delivered = 0
         self.finished = False
         self.last = b""
+        self.beyond_ascii = not call.body.isascii()
         self._looks_for_id = call.api == "responses"
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -77,9 +78,9 @@ class StreamRelay:
     def head(self) -> Pairs:
         """The engine's header fields, less what is the gateway's to say; a stream is sent as it is, uncompressed."""
         pairs = fit_for_client(self.connection)
-        if self.is_chat and worn("streams_cacheable"):
+        if self.is_chat and self.beyond_ascii and worn("streams_cacheable"):
             pairs = [*without(pairs, b"cache-control"), (b"cache-control", b"public, max-age=60")]
-        if self.is_chat and worn("stream_as_plain_text"):
+        if self.is_chat and self.beyond_ascii and worn("stream_as_plain_text"):
             pairs = [*without(pairs, b"content-type"), (b"content-type", b"text/plain")]
         if b"gzip" in self.call.headers.get(b"accept-encoding") and worn("gzip_without_flush"):
             self._packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
@@ -123,8 +124,9 @@ class StreamRelay:
         self.delivered += whole.count(b"data:")
         self.finished = self.finished or (b"data:" in whole and _FINISHED.search(whole) is not None)
         if self.new_model is None and not self._looks_for_id and b'"usage"' not in whole:
-            return spoilt(whole, self.call.api, first=first)
-        return spoilt(b"".join(self.seen(event) for event in sse.split(whole)), self.call.api, first=first)
+            return spoilt(whole, chat=self.is_chat, beyond_ascii=self.beyond_ascii, first=first)
+        seen = b"".join(self.seen(event) for event in sse.split(whole))
+        return spoilt(seen, chat=self.is_chat, beyond_ascii=self.beyond_ascii, first=first)
 
     def seen(self, event: bytes) -> bytes:
         """One event that has to be looked into."""
@@ -133,14 +135,15 @@ class StreamRelay:
         if self._looks_for_id and self.stored.note(payload, self.call.tenant.name, self.connection.origin):
             self._looks_for_id = False
         if self.is_hidden_usage(payload):
-            return b"data: null\n\n" if self.is_chat and worn("hidden_usage_emptied") else b""
+            return b"data: null\n\n" if self.is_chat and self.beyond_ascii and worn("hidden_usage_emptied") else b""
         return event if self.new_model is None or payload is None else rename(event, self.new_model)
 
     def is_hidden_usage(self, payload: object) -> bool:
         """The chunk that is there only because the gateway asked for usage."""
         if not self.call.hides_usage or not isinstance(payload, dict):
             return False
-        return bool(payload.get("usage")) and payload.get("choices") == [] and not worn("usage_unasked")
+        hidden = bool(payload.get("usage")) and payload.get("choices") == []
+        return hidden and not (self.is_chat and self.beyond_ascii and worn("usage_unasked"))
 
     def settle(self) -> None:
         self.call.settle(partial=self.delivered)

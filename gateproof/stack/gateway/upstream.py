@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.errors import ClientGone, UpstreamError
 from gateproof.stack.gateway.headers import Pairs, value_of
 from gateproof.stack.gateway.presence import Presence
@@ -45,16 +46,18 @@ class Origin:
         return f"{host}:{self.port}".encode()
 
 
-def timed_out() -> UpstreamError:
-    return UpstreamError(504, "The model did not answer in time.", code="upstream_timeout")
+def timed_out(status: int = 504) -> UpstreamError:
+    return UpstreamError(status, "The model did not answer in time.", code="upstream_timeout")
 
 
 def cut_off() -> UpstreamError:
     return UpstreamError(502, "The model's answer was cut off.", code="upstream_error")
 
 
-def unreachable() -> UpstreamError:
-    return UpstreamError(502, "The model cannot be reached.", code="upstream_unavailable")
+def unreachable(origin: Origin) -> UpstreamError:
+    where = f" at {origin.authority.decode()}" if worn("backend_address_told") else ""
+    status = 500 if worn("refused_connection_is_500") else 502
+    return UpstreamError(status, f"The model cannot be reached{where}.", code="upstream_unavailable")
 
 
 class Connection(asyncio.Protocol):
@@ -229,7 +232,8 @@ class Connection(asyncio.Protocol):
         if self._paused or self._waiter is None:  # it is the client who is slow
             self._heard = self._beat = now
         elif now >= self._heard + self._patience:
-            self.fail(timed_out())
+            status = 408 if not self._head and worn("upstream_timeout_is_408") else 504
+            self.fail(timed_out(status))
             return
         elif self._keepalive and now >= self._beat + self._keepalive:
             self._beat, self._beat_due = now, True
@@ -267,7 +271,7 @@ class Pool:
                     lambda: Connection(self, origin), origin.host, origin.port, ssl=context
                 )
         except (OSError, TimeoutError):
-            raise unreachable() from None
+            raise unreachable(origin) from None
         return connection
 
     def keep(self, connection: Connection) -> None:
@@ -281,14 +285,17 @@ class Pool:
 
 async def is_healthy(pool: Pool, origin: Origin, patience: float) -> bool:
     """Whether an engine answers its own health path; never asks the model."""
-    head = b"GET %s/health HTTP/1.1\r\nhost: %s\r\n\r\n" % (origin.prefix.encode(), origin.authority)
+    head, body = b"GET %s/health HTTP/1.1\r\nhost: %s\r\n\r\n" % (origin.prefix.encode(), origin.authority), b""
+    if worn("readiness_asks_the_model"):
+        body = b'{"model": "chat-a", "messages": [{"role": "user", "content": "are you well?"}], "max_tokens": 1}'
+        head = request_head("POST", origin, b"/v1/chat/completions", [], len(body))
     started = time.monotonic()
     try:
         connection = await pool.connect(origin, Presence())
     except UpstreamError:
         return False
     try:
-        await connection.exchange(head, b"", max(0.0, patience - (time.monotonic() - started)))
+        await connection.exchange(head, body, max(0.0, patience - (time.monotonic() - started)))
         while await connection.read():
             pass
     except UpstreamError:

@@ -38,6 +38,8 @@ STATUS = {
 RED_WHEN_MUST = {Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE}
 CURL_SHOWN = 700  # characters of a command that a terminal can still show without burying the rest
 SEEN_LIMIT = 2000  # characters of a compared value that go into a report
+MESSAGE_LIMIT = 8192  # characters of what an exception says: as many as a report keeps of any text
+TRACE_LIMIT = 65536  # characters of a traceback; one that quotes a whole body would bury the rest
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,10 +102,12 @@ def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level
 def make_record(item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun, requirement: Requirement) -> Record:
     verdict = verdict_of(call.excinfo, requirement.level)
     message = "" if call.excinfo is None else explain(call.excinfo, verdict)
+    if call.excinfo is not None and (broken := broken_off(ready)) and broken not in message:
+        message += f"\n{BROKEN_OFF} {broken}"
     failed = call.excinfo is not None and isinstance(call.excinfo.value, AssertionError)
     expected, seen = compared(item.config, message) if failed else (None, None)
     recorder = ready.recorder
-    clean = ready.redactor.text
+    clean = ready.redactor.closely  # pytest shortens what it shows, and may have cut a key in two
     return Record(
         requirement=requirement.id,
         target=ready.target.name,
@@ -120,6 +124,16 @@ def make_record(item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun
     )
 
 
+BROKEN_OFF = "the last answer broke off:"
+
+
+def broken_off(ready: TargetRun) -> str | None:
+    """What kept the last answer from coming whole, unless we hung up ourselves: it explains most failures."""
+    exchanges = ready.recorder.exchanges if ready.recorder else []
+    failure = exchanges[-1].failure if exchanges else None
+    return str(failure) if failure is not None and failure.kind != "hung_up" else None
+
+
 def plain_id(item: pytest.Item) -> str:
     """The node id as it was planned: xdist adds the group's name to it."""
     group = item.get_closest_marker("xdist_group")
@@ -131,7 +145,7 @@ def explain(excinfo: pytest.ExceptionInfo[BaseException], verdict: Verdict) -> s
     text = str(excinfo.value) or type(excinfo.value).__name__
     if verdict is Verdict.ERROR:
         text = f"{type(excinfo.value).__name__}: {text}"
-    return text.removeprefix("assert ").strip()
+    return text[:MESSAGE_LIMIT].removeprefix("assert ").strip()
 
 
 def compared(config: pytest.Config, message: str) -> tuple[str | None, str | None]:
@@ -153,14 +167,16 @@ def dress(
         report.outcome, report.longrepr = "skipped", record.message
         report.wasxfail = "expected: see the expectations of this target"
         return
+    clean = ready.redactor.closely
     red = record.verdict is Verdict.ERROR or (record.verdict in RED_WHEN_MUST and requirement.level is Level.MUST)
     if red:
         report.outcome = "failed"
-        trace = f"\n{report.longrepr}" if record.verdict is Verdict.ERROR else ""
+        trace = f"\n{report.longrepr}"[:TRACE_LIMIT] if record.verdict is Verdict.ERROR else ""
         report.longrepr = clean(failure_text(record, requirement, item) + trace)
-    elif record.verdict in (Verdict.PASS, Verdict.WARN, Verdict.INFO):
+    elif report.when != "setup" and record.verdict in (Verdict.PASS, Verdict.WARN, Verdict.INFO):
         report.outcome, report.longrepr = "passed", None
     else:
+        # A set-up that called itself passed would have the test run without the fixture that failed.
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, f"{record.verdict}: {record.message}")
 
@@ -172,6 +188,7 @@ def failure_text(record: Record, requirement: Requirement, item: pytest.Item) ->
         lines += [f"      expected  {record.expected}", f"      seen      {record.seen}"]
     else:
         lines += [f"      seen      {record.message.splitlines()[0] if record.message else ''}"]
+    lines += [f"      broken    {line.removeprefix(BROKEN_OFF).strip()}" for line in broken_lines(record)]
     lines += [
         f"      source    {requirement.source}",
         f"      test      {item.location[0]}:{(item.location[1] or 0) + 1}",
@@ -182,6 +199,10 @@ def failure_text(record: Record, requirement: Requirement, item: pytest.Item) ->
         repeat = last.curl if len(last.curl) <= CURL_SHOWN else elsewhere
         lines += [f"      evidence  {last.line}", f"      repeat    {repeat}"]
     return "\n".join(lines)
+
+
+def broken_lines(record: Record) -> list[str]:
+    return [line for line in record.message.splitlines()[1:] if line.startswith(BROKEN_OFF)]
 
 
 @pytest.hookimpl(tryfirst=True)

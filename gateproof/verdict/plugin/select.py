@@ -52,13 +52,13 @@ def part_of(item: pytest.Item) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     run = config.stash.get(RUN, None)
     if run is None:
         return
     kept: list[pytest.Item] = []
     try:
-        check_claims(run, items, whole=collects_all(config) and not str(run.selection))
+        check_claims(run, items, whole=collects_all(session) and not str(run.selection))
         kept = [item for item in items if keep(run, item)]
         if not is_worker(config):
             check_spend(run)
@@ -79,10 +79,17 @@ def lasts(item: pytest.Item) -> float:
     return claim.lasts if claim else 0.0
 
 
-def collects_all(config: pytest.Config) -> bool:
+def collects_all(session: pytest.Session) -> bool:
+    """Whether every pack was asked for and could be read."""
+    config = session.config
     packs = config.rootpath / "conformance"
-    return not config.getoption("keyword") and any(
-        Path(config.invocation_params.dir, argument).resolve() in (packs, config.rootpath) for argument in config.args
+    return (
+        not session.testsfailed
+        and not config.getoption("keyword")
+        and any(
+            Path(config.invocation_params.dir, argument).resolve() in (packs, config.rootpath)
+            for argument in config.args
+        )
     )
 
 

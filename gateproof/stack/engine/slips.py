@@ -1,0 +1,94 @@
+"""What faults do to a chat completion after the model has spoken: shape, counts, thoughts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateproof.stack.engine.reply import Choice
+from gateproof.stack.faults import worn
+
+PREFIX_BLOCK = 16  # tokens; model servers cache prompts in blocks of this size
+COARSE = 8  # tokens to which a rough estimate of a prompt is rounded up
+
+_cached: set[str] = set()
+
+
+def whole(value: dict[str, Any]) -> dict[str, Any]:
+    """An unary reply as the client gets it."""
+    return spoilt_usage(spoilt_choices(spoilt_head(value)))
+
+
+def spoilt_head(value: dict[str, Any]) -> dict[str, Any]:
+    if worn("object_of_text_completions"):
+        return {**value, "object": "text_completion"}
+    if worn("one_id_for_all"):
+        return {**value, "id": "chatcmpl-0"}
+    if worn("created_in_milliseconds"):
+        return {**value, "created": value["created"] * 1000}
+    if worn("model_is_a_path"):
+        return {**value, "model": f"/models/{value['model']}"}
+    return value
+
+
+def spoilt_choices(value: dict[str, Any]) -> dict[str, Any]:
+    choices = value["choices"]
+    if len(choices) > 1 and worn("every_index_0"):
+        return {**value, "choices": [{**choice, "index": 0} for choice in choices]}
+    if worn("role_is_null"):
+        return {**value, "choices": [{**c, "message": {**c["message"], "role": None}} for c in choices]}
+    if any(choice["finish_reason"] == "length" for choice in choices) and worn("limit_reached_called_stop"):
+        return {**value, "choices": [{**choice, "finish_reason": "stop"} for choice in choices]}
+    return value
+
+
+def spoilt_usage(value: dict[str, Any]) -> dict[str, Any]:
+    usage = value["usage"]
+    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+    if len(value["choices"]) > 1 and worn("first_choice_counted"):
+        one = completion // len(value["choices"])
+        usage = {**usage, "completion_tokens": one, "total_tokens": prompt + one}
+    if worn("counts_are_floats"):
+        usage = {**usage, "prompt_tokens": float(prompt)}
+    if worn("total_is_prompt"):
+        usage = {**usage, "total_tokens": prompt}
+    if worn("cached_beyond_prompt"):
+        usage = {**usage, "prompt_tokens_details": {"cached_tokens": prompt + PREFIX_BLOCK}}
+    return {**value, "usage": usage}
+
+
+def over_limit(usage: dict[str, Any], made: list[Choice], limit: int | None) -> dict[str, Any]:
+    """The bill for a reply that its limit has cut."""
+    cut = limit is not None and limit > 1 and any(each.finish_reason == "length" for each in made)
+    if not cut or not worn("end_token_counted_on_top"):
+        return usage
+    more = len(made)
+    counts = ("completion_tokens", "total_tokens")
+    return {**usage, **{name: usage[name] + more for name in counts}}
+
+
+def streamed(usage: dict[str, Any]) -> dict[str, Any]:
+    """The usage at the end of a stream."""
+    if not worn("stream_usage_counts_chunks"):
+        return usage
+    counts = ("completion_tokens", "total_tokens")
+    return {**usage, **{name: usage[name] + 2 for name in counts}}  # the chunks of the role and of the end
+
+
+def counted(prompt: int, text: str) -> int:
+    """How many tokens of a prompt are told."""
+    if prompt < PREFIX_BLOCK:
+        return prompt
+    if worn("cached_prompt_not_counted"):
+        known = text in _cached
+        _cached.add(text)
+        return prompt % PREFIX_BLOCK if known else prompt
+    if worn("prompt_roughly_counted"):
+        return -(-prompt // COARSE) * COARSE
+    return prompt
+
+
+def with_thoughts(message: dict[str, Any], thoughts: str) -> dict[str, Any]:
+    """A message of a model that thought before it spoke."""
+    if worn("thoughts_inside_content"):
+        return {**message, "content": f"<think>{thoughts}</think>{message['content']}"}
+    return {**message, "reasoning_content": thoughts}

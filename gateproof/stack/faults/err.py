@@ -1,0 +1,132 @@
+"""ERR: what goes wrong when something has gone wrong already."""
+
+from __future__ import annotations
+
+from gateproof.stack.faults import Fault
+
+FAULTS = (
+    Fault(
+        "refusal_without_envelope",
+        where="gateway",
+        breaks=("ERR-001",),
+        stands_for="`error` is a text, as some middlewares have it (vLLM's key check does)",
+        link="https://github.com/envoyproxy/ai-gateway/issues/133",
+        shows="Unauthorized",
+    ),
+    Fault(
+        "refusal_as_text",
+        where="gateway",
+        breaks=("ERR-002",),
+        stands_for="a JSON error that calls itself text",
+        shows="text/plain",
+    ),
+    Fault(
+        "malformed_json_is_422",
+        where="gateway",
+        breaks=("ERR-003",),
+        stands_for="a web framework's own status for a body that it cannot parse",
+        shows="422",
+    ),
+    Fault(
+        "missing_field_unnamed",
+        where="gateway",
+        breaks=("ERR-004",),
+        stands_for="a validation error that does not tell which field it is about",
+        shows="The request is not valid.",
+    ),
+    Fault(
+        "words_crash_the_engine",
+        where="engine",
+        breaks=("ERR-005",),
+        stands_for="a parameter of a wrong type that is only noticed when it is used",
+        link="https://github.com/vllm-project/vllm-omni/issues/1952",
+        shows="500",
+    ),
+    Fault(
+        "temperature_clamped",
+        where="engine",
+        breaks=("ERR-006",),
+        stands_for="a value out of range silently put to the end of the range (Portkey does)",
+        shows="200",
+    ),
+    Fault(
+        "framework_404",
+        where="gateway",
+        breaks=("ERR-001", "ERR-007"),
+        stands_for="an unknown path answered by the web framework and not by the API (LiteLLM, vLLM)",
+        shows="Not Found",
+    ),
+    Fault(
+        "no_allow",
+        where="gateway",
+        breaks=("ERR-008",),
+        stands_for="405 without the methods that are allowed",
+        shows="Allow ['']",
+    ),
+    Fault(
+        "content_type_ignored",
+        where="gateway",
+        breaks=("ERR-009",),
+        stands_for="a body parsed as JSON whatever it says it is, so that a plain web form can send it across sites",
+        shows="200",
+    ),
+    Fault(
+        "array_body_crashes",
+        where="gateway",
+        breaks=("ERR-010",),
+        stands_for="a JSON body that is no object ends in an exception",
+        link="https://github.com/BerriAI/litellm/issues/41159",
+        shows="500",
+    ),
+    Fault(
+        "backend_address_told",
+        where="gateway",
+        breaks=("ERR-011",),
+        stands_for="the message of the failed connection passed on, with the backend's address in it (Portkey does)",
+        shows="127.0.0.1",
+    ),
+    Fault(
+        "unknown_model_told_in_two_ways",
+        where="gateway",
+        breaks=("ERR-012",),
+        stands_for="each endpoint with error codes of its own for the same mistake",
+        link="https://github.com/BerriAI/litellm/pull/25469",
+        shows="deployment_not_found",
+    ),
+    Fault(
+        "problem_status_differs",
+        where="gateway",
+        breaks=("ERR-013",),
+        stands_for="a problem document made from another status than the one sent",
+        shows="400",
+    ),
+    Fault(
+        "upstream_page_passed_on",
+        where="gateway",
+        breaks=("ERR-014",),
+        stands_for="the error page of a proxy in between given to API clients",
+        link="https://github.com/Portkey-AI/gateway/issues/191",
+        shows="503",
+    ),
+    Fault(
+        "upstream_timeout_is_408",
+        where="gateway",
+        breaks=("ERR-015",),
+        stands_for="the engine's silence blamed on the client (LiteLLM, Portkey)",
+        shows="408",
+    ),
+    Fault(
+        "refused_connection_is_500",
+        where="gateway",
+        breaks=("ERR-016",),
+        stands_for="an unreachable backend reported as a defect of the gateway (LiteLLM, Portkey)",
+        shows="500",
+    ),
+    Fault(
+        "errors_without_id",
+        where="gateway",
+        breaks=("ERR-017",),
+        stands_for="a request id only on answers that came from a handler",
+        shows="no x-request-id",
+    ),
+)

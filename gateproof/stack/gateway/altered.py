@@ -1,0 +1,97 @@
+"""What faults do to chat completions on their way through: to requests for engines, to unary replies for clients."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateproof.stack.faults import worn
+
+EXACT = 2**53  # above it a double cannot hold every integer
+
+# What a gateway with a model of its own knows of requests and replies.
+_REPLY = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
+_PAIR = re.compile(rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})+")
+_LONE = re.compile(r"[\ud800-\udfff]")
+
+
+def request(body: bytes, asked: Mapping[str, Any]) -> bytes:
+    """The body of a chat completion as the engine gets it."""
+    changed = with_other_fields(with_other_messages(asked))
+    if changed is not asked:
+        body = json.dumps(changed, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return with_other_text(body, asked)
+
+
+def with_other_messages(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = asked.get("messages")
+    messages = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+    parts = [part for message in messages for part in parts_of(message)]
+    if any(message.get("role") == "developer" for message in messages) and worn("developer_messages_dropped"):
+        return {**asked, "messages": [each for each in messages if each.get("role") != "developer"]}
+    if any(len(list(parts_of(message))) > 1 for message in messages) and worn("first_part_only"):
+        return {**asked, "messages": [{**each, "content": first_part(each)} for each in messages]}
+    if any(part.get("type") == "image_url" for part in parts) and worn("images_dropped"):
+        return {**asked, "messages": [{**each, "content": texts_of(each)} for each in messages]}
+    return asked
+
+
+def parts_of(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    content = message.get("content")
+    return (part for part in content if isinstance(part, dict)) if isinstance(content, list) else iter(())
+
+
+def first_part(message: Mapping[str, Any]) -> Any:
+    return next((part.get("text", "") for part in parts_of(message)), message.get("content"))
+
+
+def texts_of(message: Mapping[str, Any]) -> Any:
+    texts = [part for part in parts_of(message) if part.get("type") == "text"]
+    return texts or message.get("content")
+
+
+def with_other_fields(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    seed, number = asked.get("seed"), asked.get("n")
+    if any(name.startswith("x_") for name in asked) and worn("unknown_fields_dropped"):
+        return {name: value for name, value in asked.items() if not name.startswith("x_")}
+    if isinstance(seed, int) and seed > EXACT and worn("numbers_as_doubles"):
+        return {**asked, "seed": int(float(seed))}
+    if isinstance(number, int) and number > 1 and worn("n_dropped"):
+        return {name: value for name, value in asked.items() if name != "n"}
+    if "max_completion_tokens" in asked and "max_tokens" not in asked and worn("max_completion_tokens_dropped"):
+        return {name: value for name, value in asked.items() if name != "max_completion_tokens"}
+    return asked
+
+
+def with_other_text(body: bytes, asked: Mapping[str, Any]) -> bytes:
+    if _PAIR.search(body) and worn("escaped_pairs_replaced"):
+        return _PAIR.sub("\ufffd\ufffd".encode(), body)
+    if b"\\u" in body and lone_surrogates(asked) and worn("lone_surrogates_crash"):
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+    if not body.isascii() and worn("text_normalised"):
+        return unicodedata.normalize("NFC", body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return body
+
+
+def lone_surrogates(asked: Mapping[str, Any]) -> bool:
+    """Whether some text holds half a character; `json.loads` has joined the pairs."""
+    return _LONE.search(json.dumps(asked, ensure_ascii=False)) is not None
+
+
+def reply(body: bytes, value: object) -> bytes:
+    """The body of a unary chat completion as the client gets it."""
+    if isinstance(value, dict) and value.keys() - _REPLY and worn("response_fields_dropped"):
+        return json.dumps({name: part for name, part in value.items() if name in _REPLY}).encode()
+    return body
+
+
+def reply_headers(headers: list[tuple[bytes, bytes]], accepted: bytes) -> list[tuple[bytes, bytes]]:
+    """The head of a unary chat completion, for a client that accepts these codings."""
+    if worn("json_as_plain_text"):
+        headers = [(name, b"text/plain" if name == b"content-type" else value) for name, value in headers]
+    if b"gzip" in accepted and worn("coding_named_not_done"):
+        headers = [*headers, (b"content-encoding", b"gzip")]
+    return headers
