@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.api import Api
 from fixtures.auth import (
+    ASK_TOKENS,
     MALFORMED,
     REFUSED,
     VARIANTS,
@@ -41,13 +42,13 @@ def test_a_valid_key_is_served(target_run: TargetRun) -> None:
     assert statuses == dict.fromkeys(names, 200)
 
 
-@requirement("AUTH-002", requests=1, smoke=True)
+@requirement("AUTH-002", requests=1, tokens=ASK_TOKENS, smoke=True)
 @endpoints()
 def test_no_credentials_are_refused(anonymous: Api, endpoint: str) -> None:
     assert call_of(anonymous, endpoint).status == 401
 
 
-@requirement("AUTH-003", requests=1)
+@requirement("AUTH-003", requests=1, tokens=ASK_TOKENS)
 def test_an_unknown_key_is_refused(api: Api) -> None:
     """A key as the issuer might have made it, so that no look at its form can tell."""
     assert ask(api, **with_token(api, same_shape(key_of(api)))).status == 401
@@ -62,42 +63,42 @@ def refusal(request: pytest.FixtureRequest, api: Api, anonymous: Api) -> Exchang
     return exchange
 
 
-@requirement("AUTH-004", requests=1)
+@requirement("AUTH-004", requests=1, tokens=ASK_TOKENS)
 def test_a_401_carries_a_challenge(refusal: Exchange) -> None:
     assert is_challenged(refusal.headers.get_list("www-authenticate"))
 
 
-@requirement("AUTH-005", requests=1, part="no token sent")
+@requirement("AUTH-005", requests=1, tokens=ASK_TOKENS, part="no token sent")
 def test_a_challenge_blames_no_token_that_was_not_sent(anonymous: Api) -> None:
     assert bearer_errors(ask(anonymous).headers.get_list("www-authenticate")) == [None]
 
 
-@requirement("AUTH-005", requests=1, part="token sent")
+@requirement("AUTH-005", requests=1, tokens=ASK_TOKENS, part="token sent")
 def test_a_challenge_calls_a_wrong_token_invalid(api: Api) -> None:
     """RFC 6750 §3.1 wants the error code then, but for the claim its absence is good enough."""
     fields = ask(api, **with_token(api, made_up_key())).headers.get_list("www-authenticate")
     assert [error or INVALID for error in bearer_errors(fields)] == [INVALID]
 
 
-@requirement("AUTH-006", requests=2)
+@requirement("AUTH-006", requests=2, tokens=2 * ASK_TOKENS)
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
 def test_the_scheme_is_known_in_any_case(api: Api, scheme: str) -> None:
     assert ask(api, **with_token(api, key_of(api), scheme)).status == ask(api).status
 
 
-@requirement("AUTH-007", requests=1)
+@requirement("AUTH-007", requests=1, tokens=ASK_TOKENS)
 @each_malformed
 def test_a_malformed_authorization_is_refused(api: Api, form: str) -> None:
     assert ask(api, **presenting(api, MALFORMED[form](key_of(api)))).status in (400, 401, 431)
 
 
-@requirement("AUTH-007", requests=1, part="two spaces")
+@requirement("AUTH-007", requests=1, tokens=ASK_TOKENS, part="two spaces")
 def test_two_spaces_break_nothing(api: Api) -> None:
     """RFC 9110 §11.4 allows several spaces behind the scheme, so being served is right as well."""
     assert ask(api, **presenting(api, f"Bearer  {key_of(api)}")).status in (200, 400, 401)
 
 
-@requirement("AUTH-008", requests=2)
+@requirement("AUTH-008", requests=2, tokens=2 * ASK_TOKENS)
 def test_of_two_credentials_both_are_refused_or_one_place_counts(api: Api) -> None:
     """Served in either order would mean that whichever is good counts, wherever it stands."""
     right, wrong = (f"{api.target.dialect.auth_scheme} {key}" for key in (key_of(api), made_up_key()))
@@ -106,7 +107,7 @@ def test_of_two_credentials_both_are_refused_or_one_place_counts(api: Api) -> No
     assert kinds in (["refused", "refused"], ["refused", "served"])
 
 
-@requirement("AUTH-009", requests=1)
+@requirement("AUTH-009", requests=1, tokens=ASK_TOKENS)
 @each_variant
 def test_what_resembles_a_key_is_refused(api: Api, variant: str) -> None:
     key = key_of(api)
@@ -116,7 +117,7 @@ def test_what_resembles_a_key_is_refused(api: Api, variant: str) -> None:
     assert ask(api, **with_token(api, other)).status in REFUSED
 
 
-@requirement("AUTH-013", requests=1)
+@requirement("AUTH-013", requests=1, tokens=ASK_TOKENS)
 @pytest.mark.parametrize("name", ["api_key", "key", "access_token"])
 def test_a_key_in_the_query_is_not_accepted(api: Api, anonymous: Api, name: str) -> None:
     assert ask(anonymous, query=f"{name}={quote(key_of(api), safe='')}").status == 401

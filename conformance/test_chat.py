@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures.api import OMIT, Api
-from fixtures.chat import REFUSED, REPEATABLE, body_of, reply, stands_for, told, user, words
+from fixtures.chat import REFUSED, REPEATABLE, body_of, reply, stands_for, talk, told, user, words
 from fixtures.streams import controlled, streamed
 from fixtures.upstream import script
 from gateproof.shape import completion as shape
@@ -37,24 +37,24 @@ COMPRESSIBLE = 400  # tokens; proxies leave small bodies as they are (CHAT-021)
 
 @requirement("CHAT-001", requests=1, smoke=True)
 def test_a_reply_is_a_chat_completion(api: Api) -> None:
-    assert shape.reply_flaws(reply(api)) == []
+    assert shape.reply_flaws(reply(api, talk())) == []
 
 
 @requirement("CHAT-002", requests=1)
 def test_its_choices_are_an_assistants(api: Api) -> None:
-    assert shape.choice_flaws(reply(api)) == []
+    assert shape.choice_flaws(reply(api, talk())) == []
 
 
 @requirement("CHAT-003", requests=IDS)
 def test_ids_differ_between_calls(api: Api) -> None:
-    ids = [str(reply(api, max_tokens=1).get("id")) for _ in range(IDS)]
+    ids = [str(reply(api, talk(), max_tokens=1).get("id")) for _ in range(IDS)]
     assert sorted({each for each in ids if ids.count(each) > 1}) == []
 
 
 @requirement("CHAT-004", requests=1)
 def test_created_is_now_in_seconds(api: Api) -> None:
     """Beside the Date of the same answer, or our own clock where there is none."""
-    exchange = api.chat()
+    exchange = api.chat(talk())
     created: Any = body_of(exchange).get("created")
     date = exchange.headers.get("date")
     now = parsedate_to_datetime(date).timestamp() if date else exchange.wall
@@ -69,7 +69,7 @@ def asked_models(target: Target) -> list[str]:
 
 @requirement("CHAT-005", requests=2)
 def test_the_reply_names_the_model(api: Api, target: Target) -> None:
-    said = {asked: reply(api, model=asked).get("model") for asked in asked_models(target)}
+    said = {asked: reply(api, talk(), model=asked).get("model") for asked in asked_models(target)}
     wrong = {a: model for a, model in said.items() if not shape.names_model(model, a, stands_for(target, a))}
     assert wrong == {}
 
@@ -97,12 +97,12 @@ def test_text_and_a_text_part_cost_the_same(api: Api) -> None:
 
 @requirement("CHAT-009", requests=1)
 def test_max_tokens_is_kept(api: Api) -> None:
-    assert shape.ends_at_limit(reply(api, max_tokens=1), 1)
+    assert shape.ends_at_limit(reply(api, talk(), max_tokens=1), 1)
 
 
 @requirement("CHAT-010", part="alone", requests=1)
 def test_max_completion_tokens_is_kept(api: Api) -> None:
-    assert shape.ends_at_limit(reply(api, max_tokens=OMIT, max_completion_tokens=1), 1)
+    assert shape.ends_at_limit(reply(api, talk(), max_tokens=OMIT, max_completion_tokens=1), 1)
 
 
 @requirement("CHAT-010", part="both", requests=1)
@@ -214,7 +214,7 @@ def complaints(api: Api) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            read: Any = openai_sdk(api).chat.completions.create(**api.chat_body())
+            read: Any = openai_sdk(api).chat.completions.create(**api.chat_body(talk()))
         except (OpenAIError, ValueError) as error:
             return [f"{type(error).__name__}: {error}"]
         if not isinstance(read, ChatCompletion):

@@ -44,6 +44,7 @@ LONGEST_WAIT = 120.0  # s; a longer promise is not waited for
 REFUSED_WITHIN = 2.0  # s
 
 IDS = 50  # ERR-017, in its own number
+REFUSED = 0  # tokens
 
 
 @pytest.fixture
@@ -55,20 +56,20 @@ def provoked(request: pytest.FixtureRequest, api: Api) -> Exchange:
     return exchange
 
 
-@requirement("ERR-001", requests=1)
+@requirement("ERR-001", requests=1, tokens=REFUSED)
 @provocations()
 def test_an_error_is_in_the_envelope(provoked: Exchange) -> None:
     assert flaws_of(provoked) == []
 
 
-@requirement("ERR-002", requests=1)
+@requirement("ERR-002", requests=1, tokens=REFUSED)
 @provocations()
 def test_an_error_is_json_and_says_so(provoked: Exchange) -> None:
     provoked.json()
     assert provoked.content_type in ("application/json", PROBLEM)
 
 
-@requirement("ERR-003", requests=1)
+@requirement("ERR-003", requests=1, tokens=REFUSED)
 @pytest.mark.parametrize("form", MALFORMED_JSON)
 def test_malformed_json_is_400(api: Api, form: str) -> None:
     assert api.post_bytes(json_api(api.target), MALFORMED_JSON[form]).status == 400
@@ -114,13 +115,13 @@ def test_the_ends_of_a_range_are_accepted(api: Api, field: str) -> None:
     assert statuses == dict.fromkeys(ENDS[field], 200)
 
 
-@requirement("ERR-007", requests=1)
+@requirement("ERR-007", requests=1, tokens=REFUSED)
 def test_an_unknown_path_is_404_in_the_envelope(api: Api) -> None:
     exchange = api.get(unknown_path(api))
     assert (exchange.status, flaws_of(exchange)) == (404, [])
 
 
-@requirement("ERR-008", requests=1)
+@requirement("ERR-008", requests=1, tokens=REFUSED)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_wrong_method_is_405_and_tells_the_right_ones(api: Api, method: str) -> None:
     exchange = api.send(method, api.target.path(json_api(api.target)))
@@ -135,21 +136,21 @@ def test_another_content_type_is_refused(api: Api) -> None:
     assert api.post("chat", api.chat_body(), headers={"content-type": "text/plain"}).status in (400, 415)
 
 
-@requirement("ERR-010", requests=len(PROVOCATIONS) + len(ODD_BODIES))
+@requirement("ERR-010", requests=len(PROVOCATIONS) + len(ODD_BODIES), tokens=REFUSED)
 def test_what_the_client_did_wrong_is_never_5xx(api: Api) -> None:
     exchanges = provoke_all(api)
     exchanges += [api.post_bytes(json_api(api.target), body) for body in ODD_BODIES]
     assert [f"{each!r} to {each.sent_body[:60]!r}" for each in exchanges if each.status >= 500] == []
 
 
-@requirement("ERR-011", requests=len(PROVOCATIONS))
+@requirement("ERR-011", requests=len(PROVOCATIONS), tokens=120)
 @each_source
 def test_errors_do_not_tell_about_the_inside(api: Api, source: str) -> None:
     provoke, _ = SOURCES[source]
     assert [leak for exchange in provoke(api) for leak in leaks_of(exchange)] == []
 
 
-@requirement("ERR-012", requests=2 * len(MODELLED_APIS))
+@requirement("ERR-012", requests=2 * len(MODELLED_APIS), tokens=REFUSED)
 def test_the_same_cause_has_the_same_type_and_code(api: Api) -> None:
     """An unknown model, twice for each API that takes one."""
     names = [name for name in MODELLED_APIS if name in api.target.models]
@@ -160,7 +161,7 @@ def test_the_same_cause_has_the_same_type_and_code(api: Api) -> None:
     assert causes == causes[:1] * len(causes)
 
 
-@requirement("ERR-013", requests=len(PROVOCATIONS))
+@requirement("ERR-013", requests=len(PROVOCATIONS), tokens=REFUSED)
 def test_a_problem_has_the_status_of_its_answer(api: Api) -> None:
     problems = [each for each in provoke_all(api) if each.content_type == PROBLEM]
     if not problems:
@@ -209,7 +210,7 @@ def answers_of_all_kinds(api: Api) -> list[Exchange]:
     return exchanges + [calls[number % 2]() for number in range(IDS - len(exchanges))]
 
 
-@requirement("ERR-017", requests=IDS)
+@requirement("ERR-017", requests=IDS, tokens=IDS)
 def test_every_answer_has_an_id_of_its_own(api: Api) -> None:
     header = api.target.dialect.request_id or "x-request-id"
     assert id_flaws(answers_of_all_kinds(api), header) == []

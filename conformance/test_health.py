@@ -20,13 +20,14 @@ IDLE_P99, LOADED_P99 = 0.2, 1.0  # s
 IDLE_PROBES, IDLE_EVERY = 100, 0.005  # so many make a p99; s
 LOADED_PROBES, LOADED_EVERY = 10, 0.2  # 5 Hz; s
 # Callers that keep a model server of the usual size busy, each waiting most of its time.
-CALLERS, CALLS_EACH, CALL_LASTS = 16, 15, 0.2  # s
+CALLERS, CALLS_EACH, CALL_LASTS = 16, 12, 0.2  # s
+TOKENS_PER_CALL = 50  # orders for our engine, which other engines read as text, and one token back
 
 # HEALTH-010: a while longer than a cached answer of the readiness check may live.
 READY_PROBES, READY_EVERY = 10, 0.06  # s
 
 
-@requirement("HEALTH-001", requests=1, smoke=True)
+@requirement("HEALTH-001", requests=1, tokens=0, smoke=True)
 def test_liveness_is_200(api: Api) -> None:
     assert api.get(path_of(api.target, "live")).status == 200
 
@@ -36,14 +37,14 @@ def test_ready_means_that_a_call_is_served(api: Api) -> None:
     assert (api.get(path_of(api.target, "ready")).status, ask(api).status) == (200, 200)
 
 
-@requirement("HEALTH-003", requests=2)
+@requirement("HEALTH-003", requests=2, tokens=0)
 @each_probe
 def test_a_probe_needs_no_credentials(api: Api, anonymous: Api, probe: str) -> None:
     path = path_of(api.target, probe)
     assert anonymous.get(path).status == api.get(path).status
 
 
-@requirement("HEALTH-004", requests=2)
+@requirement("HEALTH-004", requests=2, tokens=0)
 @each_probe
 def test_head_agrees_with_get_and_has_no_body(anonymous: Api, probe: str) -> None:
     path = path_of(anonymous.target, probe)
@@ -52,7 +53,7 @@ def test_head_agrees_with_get_and_has_no_body(anonymous: Api, probe: str) -> Non
     assert answer == (got.status, got.headers.get("content-type"), b"")
 
 
-@requirement("HEALTH-005", requests=IDLE_PROBES, needs=("health.live",), part="idle")
+@requirement("HEALTH-005", requests=IDLE_PROBES, tokens=0, needs=("health.live",), part="idle")
 def test_an_idle_gateway_answers_probes_at_once(anonymous: Api) -> None:
     path = path_of(anonymous.target, "live")
     assert series(lambda: anonymous.get(path), IDLE_PROBES, IDLE_EVERY).within(IDLE_P99)
@@ -61,14 +62,14 @@ def test_an_idle_gateway_answers_probes_at_once(anonymous: Api) -> None:
 @requirement(
     "HEALTH-005",
     requests=LOADED_PROBES + CALLERS * CALLS_EACH,
-    tokens=64 * CALLERS * CALLS_EACH,
+    tokens=TOKENS_PER_CALL * CALLERS * CALLS_EACH,
     needs=("health.live", "api.chat"),
     part="busy",
     lasts=2.0,
 )
 def test_a_busy_gateway_still_answers_probes(api: Api, anonymous: Api) -> None:
     path = path_of(api.target, "live")
-    with Load(lambda: api.chat(script(delay=CALL_LASTS)), CALLERS, CALLS_EACH) as load:
+    with Load(lambda: api.chat(script(delay=CALL_LASTS), max_tokens=1), CALLERS, CALLS_EACH) as load:
         probed = series(lambda: anonymous.get(path), LOADED_PROBES, LOADED_EVERY)
     finding = probed.within(LOADED_P99)
     if finding.holds and load.exhausted:
@@ -76,7 +77,7 @@ def test_a_busy_gateway_still_answers_probes(api: Api, anonymous: Api) -> None:
     assert finding
 
 
-@requirement("HEALTH-006", requests=enough, part="without a key")
+@requirement("HEALTH-006", requests=enough, tokens=0, part="without a key")
 def test_probes_are_not_limited(anonymous: Api) -> None:
     path = path_of(anonymous.target, "live")
     exchanges = [anonymous.get(path) for _ in range(enough(anonymous.target))]
@@ -87,7 +88,7 @@ def just_over(target: Target) -> int:
     return 2 + max((limit.limit for limit in limits(target)), default=0)
 
 
-@requirement("HEALTH-006", requests=just_over, needs=("lim.req",), consumes="requests", part="with a key")
+@requirement("HEALTH-006", requests=just_over, tokens=120, needs=("lim.req",), consumes="requests", part="with a key")
 def test_probes_are_not_charged(tenant_with: TenantWith) -> None:
     """As many probes as the limit allows requests, all with the tenant's key: its first call is still served."""
     api = tenant_with(requests=True)
@@ -98,7 +99,7 @@ def test_probes_are_not_charged(tenant_with: TenantWith) -> None:
     assert [repr(each) for each in [*probed, ask(api)] if each.status == 429] == []
 
 
-@requirement("HEALTH-009", requests=1)
+@requirement("HEALTH-009", requests=1, tokens=0)
 @each_probe
 def test_a_probe_tells_nothing_about_the_inside(anonymous: Api, probe: str) -> None:
     exchange = anonymous.get(path_of(anonymous.target, probe))
@@ -111,7 +112,7 @@ def unscripted(up: Upstream) -> dict[tuple[str, float], Seen]:
     return {(seen.engine, seen.started): seen for seen in up.seen(Script(nonce="", orders={}))}
 
 
-@requirement("HEALTH-010", requests=READY_PROBES, needs=("health.ready",), lasts=READY_PROBES * READY_EVERY)
+@requirement("HEALTH-010", requests=READY_PROBES, tokens=0, needs=("health.ready",), lasts=READY_PROBES * READY_EVERY)
 def test_readiness_does_not_call_the_model(anonymous: Api, up: Upstream) -> None:
     """Other checks may run meanwhile: calls that name another check as their sender are not the probe's."""
     path, before = path_of(anonymous.target, "ready"), unscripted(up)
@@ -134,7 +135,7 @@ def alongside() -> bool:
     return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1
 
 
-@requirement("HEALTH-013", requests=1)
+@requirement("HEALTH-013", requests=1, tokens=0)
 @each_probe
 def test_a_probe_is_not_stored(anonymous: Api, probe: str) -> None:
     control = anonymous.get(path_of(anonymous.target, probe)).headers.get("cache-control", "")

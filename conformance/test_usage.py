@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.api import Api
-from fixtures.chat import REPEATABLE, reply, words
+from fixtures.chat import REPEATABLE, reply, talk, words
 from fixtures.streams import streamed
 from gateproof.limits.finding import Finding
 from gateproof.shape import completion as shape
@@ -30,7 +30,7 @@ KINDS = [
 @pytest.fixture
 def usage(api: Api, kind: dict[str, Any]) -> Any:
     """The usage of a reply of one kind."""
-    return usage_in(api, "ping", **kind)
+    return usage_in(api, talk(), **kind)
 
 
 def usage_in(api: Api, prompt: object, *, stream: bool = False, **fields: Any) -> Any:
@@ -48,7 +48,7 @@ def counts(usage: Any) -> dict[str, int]:
 
 @requirement("USAGE-001", requests=1)
 def test_a_unary_reply_tells_what_it_cost(api: Api) -> None:
-    assert shape.usage_flaws(reply(api).get("usage")) == []
+    assert shape.usage_flaws(reply(api, talk()).get("usage")) == []
 
 
 @requirement("USAGE-002", requests=1)
@@ -81,7 +81,7 @@ def test_a_longer_prompt_costs_more(api: Api) -> None:
 
 @requirement("USAGE-005", requests=len(LIMITS))
 def test_no_more_is_generated_than_allowed(api: Api) -> None:
-    used = {limit: numbers(usage_in(api, "ping", max_tokens=limit))["completion_tokens"] for limit in LIMITS}
+    used = {limit: numbers(usage_in(api, talk(), max_tokens=limit))["completion_tokens"] for limit in LIMITS}
     assert {limit: tokens for limit, tokens in used.items() if tokens > limit} == {}
 
 
@@ -93,8 +93,8 @@ def test_details_are_parts_of_their_whole(usage: Any) -> None:
 
 @requirement("USAGE-007", requests=2, needs=("api.chat",))
 def test_a_stream_costs_what_the_unary_reply_costs(api: Api) -> None:
-    unary = reply(api, **REPEATABLE)
-    stream = streamed(api, stream_options={"include_usage": True}, **REPEATABLE)
+    unary = reply(api, talk(), **REPEATABLE)
+    stream = streamed(api, talk(), stream_options={"include_usage": True}, **REPEATABLE)
     assert same_bill(unary.get("usage"), stream.usage, same_text=stream.text() == shape.text_of(unary))
 
 

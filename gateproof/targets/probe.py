@@ -139,7 +139,7 @@ def _choices(exchange: Exchange) -> list[dict[str, Any]]:
     """The choices of a chat, none for an answer of another shape."""
     try:
         choices = exchange.json()["choices"]
-        return [choice for choice in choices if isinstance(choice, dict)]
+        return [choice for choice in choices if isinstance(choice, dict) and isinstance(choice.get("message"), dict)]
     except (AssertionError, KeyError, TypeError):
         return []
 
@@ -226,7 +226,7 @@ _CHECKS: dict[str, Callable[[Door], bool | None]] = {
         lambda exchange: any(choice.get("logprobs") for choice in _choices(exchange)), logprobs=True
     ),
     "f.tools": _chat_shows(
-        lambda exchange: any((choice.get("message") or {}).get("tool_calls") for choice in _choices(exchange)),
+        lambda exchange: any(choice["message"].get("tool_calls") for choice in _choices(exchange)),
         tools=[_TOOL],
         tool_choice={"type": "function", "function": {"name": "now"}},
     ),

@@ -16,10 +16,19 @@ Handler = Callable[[socket.socket, bytes], None]
 class Server:
     port: int
     requests: list[bytes] = field(default_factory=list)
+    listener: socket.socket | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        """Listen no more; what is open stays so."""
+        if self.listener is not None:
+            with contextlib.suppress(OSError):
+                # close() alone does not wake a thread that waits in accept().
+                self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
 
 
 @contextlib.contextmanager
@@ -27,7 +36,7 @@ def serving(
     handler: Handler, *, tls: ssl.SSLContext | None = None, read_body: bool = True, first_bytes_only: bool = False
 ) -> Iterator[Server]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(listener.getsockname()[1])
+    server = Server(listener.getsockname()[1], listener=listener)
     threads: list[threading.Thread] = []
 
     def serve(sock: socket.socket) -> None:
@@ -52,9 +61,7 @@ def serving(
     try:
         yield server
     finally:
-        # close() alone does not wake a thread that waits in accept().
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        server.close()
         acceptor.join(5)
         for thread in threads:
             thread.join(5)

@@ -36,7 +36,7 @@ async def chat(call: Call, body: dict[str, Any]) -> None:
     validate.fits(prompt)
     made = reply.choices(script, body)
     prompt = prompt if script.nonce else slips.counted(prompt, script.spoken)
-    seen.usage = slips.over_limit(reply.usage(prompt, made, script), made, reply.limit_of(body))
+    seen.usage = slips.over_limit(reply.usage(prompt, made, script), made, body)
     if await obey(call, script):
         return
     head = head_of(call, body, "chat.completion", "chatcmpl")
@@ -46,7 +46,7 @@ async def chat(call: Call, body: dict[str, Any]) -> None:
     else:
         shown = [ChatShape(body).whole(index, each) for index, each in enumerate(made)]
         value = {**head, "choices": shown, "usage": told}
-        await answer(call, script, value if script.nonce else slips.whole(value))
+        await answer(call, script, slips.whole(value, body))
 
 
 async def completions(call: Call, body: dict[str, Any]) -> None:
@@ -217,7 +217,7 @@ def chunks(
     for part, content in parts(made, shape):
         yield Item({**base, "choices": [part]}, content=content)
     if wants_usage:
-        yield Item({**base, "choices": [], "usage": slips.streamed(usage)})
+        yield Item({**base, "choices": [], "usage": slips.streamed(usage, body)})
 
 
 def parts(made: list[Choice], shape: ChatShape | TextShape) -> Iterator[tuple[dict[str, Any], bool]]:

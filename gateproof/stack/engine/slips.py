@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateproof.stack.engine.reply import Choice
+from gateproof.stack.engine.reply import Choice, limit_of
 from gateproof.stack.faults import worn
 
 PREFIX_BLOCK = 16  # tokens; model servers cache prompts in blocks of this size
@@ -13,9 +13,26 @@ COARSE = 8  # tokens to which a rough estimate of a prompt is rounded up
 _cached: set[str] = set()
 
 
-def whole(value: dict[str, Any]) -> dict[str, Any]:
-    """An unary reply as the client gets it."""
-    return spoilt_usage(spoilt_choices(spoilt_head(value)))
+def whole(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """A unary reply as the client gets it."""
+    if len(value["choices"]) > 1:
+        value = spoilt_for_several(value)
+    return spoilt_usage(spoilt_choices(spoilt_head(value))) if goes_on(body) else value
+
+
+def goes_on(body: dict[str, Any]) -> bool:
+    """Whether this is a conversation that an assistant has been part of, which bugs have to remember."""
+    return any(message.get("role") == "assistant" for message in body.get("messages") or [])
+
+
+def spoilt_for_several(value: dict[str, Any]) -> dict[str, Any]:
+    usage, choices = value["usage"], value["choices"]
+    if worn("every_index_0"):
+        return {**value, "choices": [{**choice, "index": 0} for choice in choices]}
+    if worn("first_choice_counted"):
+        one = usage["completion_tokens"] // len(choices)
+        usage = {**usage, "completion_tokens": one, "total_tokens": usage["prompt_tokens"] + one}
+    return {**value, "usage": usage}
 
 
 def spoilt_head(value: dict[str, Any]) -> dict[str, Any]:
@@ -32,8 +49,6 @@ def spoilt_head(value: dict[str, Any]) -> dict[str, Any]:
 
 def spoilt_choices(value: dict[str, Any]) -> dict[str, Any]:
     choices = value["choices"]
-    if len(choices) > 1 and worn("every_index_0"):
-        return {**value, "choices": [{**choice, "index": 0} for choice in choices]}
     if worn("role_is_null"):
         return {**value, "choices": [{**c, "message": {**c["message"], "role": None}} for c in choices]}
     if any(choice["finish_reason"] == "length" for choice in choices) and worn("limit_reached_called_stop"):
@@ -42,11 +57,7 @@ def spoilt_choices(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def spoilt_usage(value: dict[str, Any]) -> dict[str, Any]:
-    usage = value["usage"]
-    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
-    if len(value["choices"]) > 1 and worn("first_choice_counted"):
-        one = completion // len(value["choices"])
-        usage = {**usage, "completion_tokens": one, "total_tokens": prompt + one}
+    usage, prompt = value["usage"], value["usage"]["prompt_tokens"]
     if worn("counts_are_floats"):
         usage = {**usage, "prompt_tokens": float(prompt)}
     if worn("total_is_prompt"):
@@ -56,19 +67,19 @@ def spoilt_usage(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "usage": usage}
 
 
-def over_limit(usage: dict[str, Any], made: list[Choice], limit: int | None) -> dict[str, Any]:
+def over_limit(usage: dict[str, Any], made: list[Choice], body: dict[str, Any]) -> dict[str, Any]:
     """The bill for a reply that its limit has cut."""
-    cut = limit is not None and limit > 1 and any(each.finish_reason == "length" for each in made)
-    if not cut or not worn("end_token_counted_on_top"):
+    cut = (limit_of(body) or 0) > 1 and any(each.finish_reason == "length" for each in made)
+    if not cut or not goes_on(body) or not worn("end_token_counted_on_top"):
         return usage
     more = len(made)
     counts = ("completion_tokens", "total_tokens")
     return {**usage, **{name: usage[name] + more for name in counts}}
 
 
-def streamed(usage: dict[str, Any]) -> dict[str, Any]:
+def streamed(usage: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """The usage at the end of a stream."""
-    if not worn("stream_usage_counts_chunks"):
+    if not goes_on(body) or not worn("stream_usage_counts_chunks"):
         return usage
     counts = ("completion_tokens", "total_tokens")
     return {**usage, **{name: usage[name] + 2 for name in counts}}  # the chunks of the role and of the end

@@ -170,9 +170,9 @@ def prompt_tokens(messages: list[dict[str, Any]]) -> int:
 
 
 def content_tokens(content: Any) -> int:
-    parts: list[Any] = content if isinstance(content, list) else []
-    images = sum(isinstance(part, dict) and part.get("type") == "image_url" for part in parts)
-    return tokens.count(text_of(content)) + images * IMAGE_TOKENS
+    parts = content if isinstance(content, list) else []
+    images = [part for part in parts if isinstance(part, dict) and part.get("type") == "image_url"]
+    return tokens.count(text_of(content)) + len(images) * IMAGE_TOKENS
 
 
 def fits(prompt: int) -> None:

@@ -65,10 +65,10 @@ FAULTS = (
         stands_for="a router that takes the first `model` of a body and an engine that takes the last",
     ),
     Fault(
-        "model_name_cast_to_text",
+        "model_object_unwrapped",
         where="gateway",
         breaks=("ROUTE-009",),
-        stands_for="a number as the model's name, looked up as text",
+        stands_for="whatever has an id is taken for a model: what is checked is not what is routed",
         shows="404",
     ),
     Fault(

@@ -88,9 +88,11 @@ def reply(body: bytes, value: object) -> bytes:
     return body
 
 
-def reply_headers(headers: list[tuple[bytes, bytes]], accepted: bytes) -> list[tuple[bytes, bytes]]:
+def reply_headers(
+    headers: list[tuple[bytes, bytes]], asked: Mapping[str, Any], accepted: bytes
+) -> list[tuple[bytes, bytes]]:
     """The head of a unary chat completion, for a client that accepts these codings."""
-    if worn("json_as_plain_text"):
+    if len(asked.get("messages") or ()) > 1 and worn("json_as_plain_text"):
         headers = [(name, b"text/plain" if name == b"content-type" else value) for name, value in headers]
     if b"gzip" in accepted and worn("coding_named_not_done"):
         headers = [*headers, (b"content-encoding", b"gzip")]

@@ -108,7 +108,7 @@ class Catalogue:
         """The name as it is; faults only."""
         if name in self._models:
             return name
-        if api == "completions" and worn("unknown_model_crashes"):
+        if api == "responses" and worn("unknown_model_crashes"):
             raise Refusal(500, "No models available.")
         if (plain := name.strip().lower()) in self._models and worn("model_names_normalised"):
             return plain
@@ -141,8 +141,8 @@ def model_name(value: Any) -> str:
         raise Refusal(400, "The request is not valid.", code="invalid_request")
     if value is None:
         raise Refusal(400, "You must provide a model parameter.", param="model", code="missing_model")
-    if isinstance(value, int) and worn("model_name_cast_to_text"):
-        return str(value)
+    if isinstance(value, dict) and worn("model_object_unwrapped"):
+        return str(value.get("id"))
     if not isinstance(value, str) or not value or len(value) > MAX_MODEL_NAME:
         raise Refusal(400, "The model parameter is not a valid model name.", param="model", code="invalid_model")
     return value

@@ -73,7 +73,7 @@ async def relay_error(call: Call, connection: Connection) -> None:
     headers = fit_for_client(connection)
     if status == 401 and not value_of(headers, b"www-authenticate"):
         headers.append((b"www-authenticate", REALM))
-    if call.streams and status == 400 and worn("refusals_inside_streams"):
+    if call.api == "chat" and call.streams and status == 400 and worn("refusals_inside_streams"):
         await call.answer.whole(200, [(b"content-type", b"text/event-stream")], b"data: " + body + b"\n\n")
         return
     if status == connection.status and is_envelope(call.api, body):
@@ -115,7 +115,7 @@ async def relay_json(call: Call, connection: Connection, new_model: str | None) 
     headers = fit_for_client(connection)
     if call.api == "chat":
         body = altered.reply(body, value)
-        headers = altered.reply_headers(headers, call.headers.get(b"accept-encoding"))
+        headers = altered.reply_headers(headers, call.request, call.headers.get(b"accept-encoding"))
     await call.answer.whole(connection.status, headers, body)
     return value
 
