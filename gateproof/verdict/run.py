@@ -141,6 +141,8 @@ class Plan:
     tokens: dict[str, int] = field(default_factory=dict)
     awaited: dict[str, dict[str, str]] = field(default_factory=dict)
     """By target: the id of every collected test, and its requirement."""
+    windows: dict[str, str] = field(default_factory=dict)
+    """By test id: the window of a declared tenant that it uses up; tests of one window never run side by side."""
     settled: list[dict[str, Any]] = field(default_factory=list)
     """Records that need no test: NOT_DECLARED and DISABLED ones, as JSON."""
     problem: str | None = None

@@ -82,7 +82,8 @@ class Redactor:
         """The same for a short text that others have shortened: they may have cut a secret in two, or in its middle."""
         text, pieces = self.text(text), self._pieces
         hidden = [start for start in range(len(text) - PIECE + 1) if text[start : start + PIECE] in pieces]
-        kept, end = [], 0
+        kept: list[str] = []
+        end = 0
         for start in hidden:
             if start > end or not kept:
                 kept += [text[end:start], MASK]

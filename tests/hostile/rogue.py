@@ -128,7 +128,9 @@ MISBEHAVIOURS = (
         "for 1 s without",
         READ,
     ),
-    Misbehaviour("says nothing at all", stalls_after(b""), "waiting for the response", "waiting for the response", READ),
+    Misbehaviour(
+        "says nothing at all", stalls_after(b""), "waiting for the response", "waiting for the response", READ
+    ),
     Misbehaviour("invalid UTF-8", streamed(b'data: {"a": "\xff\xfe"}\n\n'), "utf-8", "utf8"),
     Misbehaviour("closes in the body", writes(CHUNKED + in_chunk(event("pong")) + b"ff\r\n"), "cut:", "cut:"),
     Misbehaviour("resets in the body", resets, "cut:", "cut:"),
@@ -147,7 +149,9 @@ MISBEHAVIOURS = (
     ),
     Misbehaviour("one header without end", for_ever(JSON_HEAD + b"x-long: ", b"a" * 65536), "protocol:", "protocol:"),
     Misbehaviour("an empty body", said(b""), "not JSON", "no event in ''"),
-    Misbehaviour("garbage for HTTP", writes(b"SSH-2.0-OpenSSH_9.9\r\n\r\n" + bytes(range(256))), "protocol:", "protocol:"),
+    Misbehaviour(
+        "garbage for HTTP", writes(b"SSH-2.0-OpenSSH_9.9\r\n\r\n" + bytes(range(256))), "protocol:", "protocol:"
+    ),
     Misbehaviour("JSON of a gibibyte in gzip", said(bomb(), "content-encoding: gzip"), "unpacks to", "unpacks to"),
     Misbehaviour("an unknown coding", said(b"{}", "content-encoding: zstd"), "zstd", "zstd"),
     Misbehaviour("JSON a million deep", said(b"[" * MIB), "not JSON", "[[[["),

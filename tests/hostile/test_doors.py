@@ -16,7 +16,7 @@ from tests.hostile.runs import Ended, run
 from tests.plugin.toy import HEAD, KEY, Project
 from tests.unit.wire_server import answer, serving
 
-STARTUP = 10.0  # s that a run may take beside its requests on a busy machine
+STARTUP = 30.0  # s that a run may take beside its requests on a busy machine
 BY_NAME = {misbehaviour.name: misbehaviour for misbehaviour in MISBEHAVIOURS}
 
 CATALOGUE = """
@@ -63,7 +63,10 @@ def toy(path: Path, url: str, more: str = "") -> Project:
 
 def broken_after_the_first(ended: Ended, told: str) -> None:
     assert ended.status == pytest.ExitCode.TESTS_FAILED, ended.output
-    assert {name: row["verdict"] for name, row in ended.rows.items()} == {BEFORE: "PASS", **dict.fromkeys(AFTER, "FAIL")}
+    assert {name: row["verdict"] for name, row in ended.rows.items()} == {
+        BEFORE: "PASS",
+        **dict.fromkeys(AFTER, "FAIL"),
+    }
     assert [row["message"] for name, row in ended.rows.items() if name in AFTER and told not in row["message"]] == []
     assert KEY not in ended.everything()
 

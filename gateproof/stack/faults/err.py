@@ -75,7 +75,6 @@ FAULTS = (
         where="gateway",
         breaks=("ERR-010",),
         stands_for="a JSON body that is no object ends in an exception",
-        link="https://github.com/BerriAI/litellm/issues/41159",
         shows="500",
     ),
     Fault(
@@ -90,7 +89,6 @@ FAULTS = (
         where="gateway",
         breaks=("ERR-012",),
         stands_for="each endpoint with error codes of its own for the same mistake",
-        link="https://github.com/BerriAI/litellm/pull/25469",
         shows="deployment_not_found",
     ),
     Fault(

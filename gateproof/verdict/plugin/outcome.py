@@ -112,7 +112,7 @@ def make_record(item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun
         requirement=requirement.id,
         target=ready.target.name,
         part=part_of(item),
-        nodeid=plain_id(item),
+        nodeid=item.nodeid,
         verdict=verdict,
         message=clean(message),
         expected=None if expected is None else clean(expected),
@@ -132,12 +132,6 @@ def broken_off(ready: TargetRun) -> str | None:
     exchanges = ready.recorder.exchanges if ready.recorder else []
     failure = exchanges[-1].failure if exchanges else None
     return str(failure) if failure is not None and failure.kind != "hung_up" else None
-
-
-def plain_id(item: pytest.Item) -> str:
-    """The node id as it was planned: xdist adds the group's name to it."""
-    group = item.get_closest_marker("xdist_group")
-    return item.nodeid.removesuffix(f"@{group.args[0]}") if group else item.nodeid
 
 
 def explain(excinfo: pytest.ExceptionInfo[BaseException], verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from gateproof.errors import ConfigError, near_miss
 from gateproof.report.records import Record
+from gateproof.targets.model import Target
 from gateproof.verdict.catalogue import Requirement
 from gateproof.verdict.claim import Claim, claim_of
 from gateproof.verdict.outcomes import Level, Verdict
@@ -134,9 +135,17 @@ def keep(run: Run, item: pytest.Item) -> bool:
     if undeclared:
         return settle(run, ready, item, Verdict.NOT_DECLARED, f"not declared by the target: {', '.join(undeclared)}")
     count(run.plan, ready, claim, item)
-    if claim.consumes and ready.target.mint is None:
-        item.add_marker(pytest.mark.xdist_group(f"{ready.target.name}:{claim.consumes}"))
+    if claim.consumes and (window := window_of(ready.target, claim.consumes)):
+        run.plan.windows[item.nodeid] = window
     return True
+
+
+def window_of(target: Target, consumes: str) -> str | None:
+    """The window that a check uses up; None where each check is given a tenant of its own."""
+    if target.mint is not None and getattr(target.mint, consumes, None) is not None:
+        return None
+    shared = any(tenant.requests and tenant.tokens for tenant in target.tenants.values())
+    return f"{target.name}:{'tenants' if shared else consumes}"
 
 
 def selected(run: Run, claim: Claim, requirement: Requirement) -> bool:
@@ -200,6 +209,24 @@ def write_plan(file: Path, plan: Plan) -> None:
     temporary = file.with_suffix(".part")
     temporary.write_text(json.dumps(dataclasses.asdict(plan)))
     temporary.replace(file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that use up one window go to one worker.
+
+    xdist's own `loadgroup` marks node ids in a field that pytest 9.2 no longer reads.
+    """
+    run = config.stash.get(RUN, None)
+    if run is None or config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where xdist distributes
+
+    class ByWindow(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return run.plan.windows.get(nodeid, nodeid)
+
+    return ByWindow(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
