@@ -47,7 +47,6 @@ from gateproof.limits import (
     window_resets,
 )
 from gateproof.limits.retry_after import AFTER_MARGIN
-from gateproof.targets.model import Target
 from gateproof.targets.values import SHORT_WINDOW
 from gateproof.verdict.claim import requirement
 from gateproof.verdict.outcomes import Inconclusive, Untestable
@@ -62,7 +61,9 @@ HELD = 0.1  # s for which our engine keeps each request of a burst under way, so
 WINDOWS = 3  # (RATE-007)
 LATE = 0.05  # s after an instant at which something may be asked, so that we are not early by our own clock
 
-PROBES, PACE = 20, 0.03  # requests of a neighbour, and s between two
+# Beside served and beside refused requests, in turn: a gateway is slow each time, a busy machine is not.
+TURNS = 2
+PROBES, PACE = 10, 0.03  # requests of a neighbour in a turn, and s between two
 SLOWER = 2  # times (RATE-019)
 UNNOTICED = 0.1  # s; below this nobody notices (RATE-028), and our own threads slow each other down
 
@@ -94,7 +95,7 @@ def windows(limit: int) -> int:
 
 def hammering(limit: int) -> int:
     """Requests of two tenants of which one goes on when it is refused."""
-    return most_until_refused(limit) + 4 * PROBES
+    return TURNS * (most_until_refused(limit) + 4 * PROBES)
 
 
 @requirement("RATE-001", requests=within_reach(beyond), consumes="requests", lasts=1)
@@ -222,14 +223,16 @@ def test_a_drained_tenant_does_not_slow_another_down(limited: Api, api: Api) -> 
     if tenant_of(limited).name == api.target.main_tenant:
         raise Untestable("the only tenant is the limited one")
     affordable(hammering(limit_of(limited).limit), limited)
+    usual, slowed = [], []
     with Pulse() as pulse:
-        usual = p95(durations(beside(api, lambda: ask(api))))
-        until_refused(limited)
-        slowed = p95(durations(beside(api, lambda: ask(limited))))
-    bound = max(SLOWER * usual, usual + UNNOTICED)
-    if slowed > bound and pulse.lag > UNNOTICED / 2:
-        raise Inconclusive(f"p95 {slowed:.3f} s, but we ourselves were held up for {pulse.lag:.3f} s")
-    assert slowed <= bound
+        for _ in range(TURNS):
+            usual.append(p95(durations(beside(api, lambda: ask(api)))))
+            until_refused(limited)
+            slowed.append(p95(durations(beside(api, lambda: ask(limited)))))
+    bound = max(SLOWER * max(usual), max(usual) + UNNOTICED)
+    if min(slowed) > bound and pulse.lag > UNNOTICED / 2:
+        raise Inconclusive(f"p95 {min(slowed):.3f} s, but we ourselves were held up for {pulse.lag:.3f} s")
+    assert min(slowed) <= bound
 
 
 def beside(api: Api, noise: Callable[[], Exchange]) -> list[Exchange]:

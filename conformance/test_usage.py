@@ -14,7 +14,7 @@ from gateproof.shape import completion as shape
 from gateproof.verdict.claim import requirement
 
 CALLS = 5  # (USAGE-003)
-PREFIX = 30  # words: long enough for a prefix cache to show (USAGE-003, USAGE-004)
+PREFIX = 40  # words: long enough for a prefix cache to show (USAGE-003, USAGE-004)
 MORE = (0, 1, 10, 100)  # words appended (USAGE-004)
 LIMITS = (1, 2, 8)  # max_tokens (USAGE-005)
 LONG_PROMPT = 600  # tokens of a prompt with all that is appended, at most

@@ -35,6 +35,8 @@ def build(plan: Plan, urls: Mapping[str, str], redis_port: int | None) -> dict[s
             "callbacks": ["prometheus"],
             "cache": True,
             "cache_params": _cache(redis_port),
+            # Off by default: a silent stream would be silent for its reader, too.
+            "sse_keepalive_ping_interval_seconds": plan.keepalive,
         },
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"} | dict(plan.options.get("settings", {})),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 
-class Undecided(Exception):  # noqa: N818 - a third answer, not an error
+class Undecided(Exception):
     """The history was not good enough to say; a verdict plugin calls it INCONCLUSIVE."""
 
 

@@ -75,7 +75,7 @@ def detail_flaws(usage: Mapping[str, Any]) -> list[str]:
     flaws = []
     for group, name, whole in bounds:
         part = details.get(name) if isinstance(details := usage.get(group), dict) else None
-        if part is not None and not (is_count(part) and is_count(usage.get(whole)) and part <= usage[whole]):
+        if part is not None and not (is_count(part) and is_number(usage.get(whole)) and part <= usage[whole]):
             flaws.append(f"{group}.{name} is {_short(part)} of {whole} {_short(usage.get(whole))}")
     return flaws
 
@@ -122,9 +122,13 @@ def stops_before(whole: str, stop: str, text: str, reason: object) -> Finding:
 
 
 def stop_within(text: str) -> str | None:
-    """A few characters from the middle of a text that can serve as its stop string."""
-    words = [word for word in re.finditer(r"[0-9A-Za-z]{3,}", text) if word.start() > 0]
-    return words[len(words) // 2][0] if words else None
+    """A few characters from the middle of a text that can serve as its stop string.
+
+    A word for choice; of a text without words (a model with random weights says such) a character.
+    """
+    words = [word[0] for word in re.finditer(r"[0-9A-Za-z]{3,}", text) if word.start() > 0]
+    found = words or [char for char in dict.fromkeys(re.findall(r"[!-~]", text)) if text.index(char) > 0]
+    return found[len(found) // 2] if found else None
 
 
 def tokens_in(reply: Mapping[str, Any]) -> list[Any]:

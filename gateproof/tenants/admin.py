@@ -25,7 +25,7 @@ NOT_FOUND = 404
 _KEY = re.compile(r"\b(?:sk|gp|pk)-[\w.-]+|[A-Za-z0-9_\-.+/=]{24,}")
 
 
-class MintFailed(Exception):  # noqa: N818 - reads as what happened, like the verdict it leads to
+class MintFailed(Exception):
     """The admin API refused, or did not answer; the message has its answer, redacted."""
 
     def __init__(self, message: str, *, answered: bool = True) -> None:

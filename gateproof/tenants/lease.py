@@ -18,7 +18,7 @@ from gateproof.tenants.need import Need, Tenant
 PREFIX = "gateproof-"
 
 
-class NoTenant(Exception):  # noqa: N818 - a missing prerequisite, which the packs call UNTESTABLE
+class NoTenant(Exception):
     """Nobody fits; the text says what the target would have to declare."""
 
 

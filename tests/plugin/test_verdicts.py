@@ -134,3 +134,17 @@ def test_a_selection_reports_only_what_was_selected(
 
     assert project.verdicts == {"TOY-001": "PASS"}
     assert project.report["summary"]["selected"] == "smoke"
+
+
+@pytest.mark.parametrize("row", ["TOY-001", "TOY-002", "TOY-003"])
+def test_a_fixture_that_refutes_is_judged_like_its_test(
+    pytester: pytest.Pytester, project: Project, server: Server, row: str
+) -> None:
+    """Of a SHOULD as well: the test must not go on without what the fixture was to give."""
+    fixture = "\n@pytest.fixture\ndef answer(api):\n    assert api.chat().status == 201\n"
+    test = f"\n@requirement('{row}', requests=1)\ndef test_it(answer) -> None:\n    pass\n"
+    project.write(server.url, HEAD + fixture + test)
+
+    pytester.runpytest_subprocess("--target", "toy", "--requirement", row)
+
+    assert project.verdicts == {row: {"TOY-001": "FAIL", "TOY-002": "WARN", "TOY-003": "INFO"}[row]}

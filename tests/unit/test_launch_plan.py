@@ -92,6 +92,7 @@ def test_litellm_gets_a_deployment_per_backend() -> None:
     assert config["router_settings"]["fallbacks"] == [{"chat-fallback": ["chat-b"]}]
     assert config["router_settings"]["num_retries"] == config["litellm_settings"]["num_retries"] == 0
     assert config["router_settings"]["redis_port"] == 7003
+    assert config["litellm_settings"]["sse_keepalive_ping_interval_seconds"] == target().promises.keepalive
 
 
 def test_litellm_falls_back_to_a_model_of_its_own_when_none_fits() -> None:

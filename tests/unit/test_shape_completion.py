@@ -30,8 +30,10 @@ ENTRY: dict[str, Any] = {"token": "red", "logprob": -0.25, "bytes": [114, 101, 1
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda each: st.lists(each, max_size=3)
-    | st.dictionaries(st.sampled_from(["id", "choices", "message", "usage", "content", "logprobs", "index"]), each),
+    lambda each: (
+        st.lists(each, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "choices", "message", "usage", "content", "logprobs", "index"]), each)
+    ),
     max_leaves=12,
 )
 
@@ -157,6 +159,19 @@ def test_another_text_decides_nothing() -> None:
 def test_a_stop_string_is_in_the_text_and_not_at_its_beginning(text: str) -> None:
     stop = shape.stop_within(text)
     assert stop is None or text.index(stop) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "stop"),
+    [
+        ("one two three", "three"),
+        ("Iv~\x0fv~\ufffd", "~"),  # no words: a character that the text does not begin with
+        ("aaa", None),
+        ("\ufffd\ufffd", None),
+    ],
+)
+def test_a_stop_string_is_a_word_or_at_least_a_character(text: str, stop: str | None) -> None:
+    assert shape.stop_within(text) == stop
 
 
 @pytest.mark.parametrize("value", [0, -0.5, -9999.0])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateproof.wire.evidence import SHOWN_HEAD, SHOWN_TAIL, excerpt
 from gateproof.wire.exchange import Answer, Chunk, Exchange
-from gateproof.wire.redact import MASK, Redactor
+from gateproof.wire.redact import MASK, PIECE, Redactor
 
 KEY = "sk-abcdefghijklmnopqrstuvwxyz/+="
 
@@ -126,3 +126,19 @@ def test_curl_leaves_large_bodies_to_a_file(body: bytes, hint: str) -> None:
     line = exchange(sent_body=body).curl()
     assert hint in line
     assert len(line) < 500
+
+
+@pytest.mark.parametrize("cut", ["{0}...", "...{1}", "a {2} b", "{0}...{1}", "{key}{key}...{1}"])
+def test_a_secret_that_others_cut_in_two_is_masked_in_both_halves(cut: str) -> None:
+    key = "sk-0123456789abcdefghij"
+    shown = Redactor([key]).closely(cut.format(key[:11], key[11:], key[5:17], key=key))
+    assert MASK in shown
+    assert [start for start in range(len(key) - PIECE + 1) if key[start : start + PIECE] in shown] == []
+
+
+def test_text_without_a_secret_stays_as_it_is() -> None:
+    assert Redactor(["sk-0123456789abcdefghij"]).closely("sk-01234 and 0123") == "sk-01234 and 0123".replace(
+        "sk-01234", MASK
+    )
+    assert Redactor(["short-key"]).closely("a short text") == "a short text"
+    assert Redactor().closely("") == ""

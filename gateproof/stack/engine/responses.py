@@ -37,14 +37,14 @@ async def responses(call: Call, body: dict[str, Any]) -> None:
     seen.usage = {"prompt_tokens": count, "completion_tokens": made.tokens, "total_tokens": count + made.tokens}
     if await obey(call, script):
         return
-    base = base_of(call, body)
+    base = base_of(body)
     if body.get("stream"):
         await send(call, script, events(base, made, seen.usage), done=False)
     else:
         await answer(call, script, finished(base, made, seen.usage))
 
 
-def base_of(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+def base_of(body: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": f"resp_{secrets.token_hex(12)}",
         "object": "response",

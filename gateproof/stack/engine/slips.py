@@ -8,6 +8,7 @@ from gateproof.stack.engine.reply import Choice, limit_of
 from gateproof.stack.faults import worn
 
 PREFIX_BLOCK = 16  # tokens; model servers cache prompts in blocks of this size
+LONG = 2 * PREFIX_BLOCK  # tokens of a prompt whose cached part is worth telling
 COARSE = 8  # tokens to which a rough estimate of a prompt is rounded up
 
 _cached: set[str] = set()
@@ -44,6 +45,8 @@ def spoilt_head(value: dict[str, Any]) -> dict[str, Any]:
         return {**value, "created": value["created"] * 1000}
     if worn("model_is_a_path"):
         return {**value, "model": f"/models/{value['model']}"}
+    if worn("fingerprint_is_a_number"):
+        return {**value, "system_fingerprint": 7}
     return value
 
 
@@ -87,7 +90,7 @@ def streamed(usage: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
 
 def counted(prompt: int, text: str) -> int:
     """How many tokens of a prompt are told."""
-    if prompt < PREFIX_BLOCK:
+    if prompt < LONG:
         return prompt
     if worn("cached_prompt_not_counted"):
         known = text in _cached

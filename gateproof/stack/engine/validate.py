@@ -19,7 +19,7 @@ IMAGE_TOKENS = 85  # OpenAI's price of an image in low detail
 SEEING_MODELS = ("chat-a",)
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
-# parameter: (lowest, highest)
+# The lowest and the highest value of each parameter.
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "top_p": (0, 1),

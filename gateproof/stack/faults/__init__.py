@@ -53,7 +53,7 @@ class Worn:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._names = frozenset(names)
         self.reached: dict[str, set[str]] = {}
-        """By fault: the requirements whose requests came to its hook. What never comes there cannot be changed by it."""
+        """By fault: the requirements whose requests came to its hook; what never comes there, it cannot change."""
 
     def __call__(self, name: str) -> bool:
         self.reached.setdefault(name, set()).add(serving.get())

@@ -15,7 +15,7 @@ FAULTS = (
     Fault(
         "total_is_prompt",
         where="engine",
-        breaks=("USAGE-002",),
+        breaks=("USAGE-002", "USAGE-007"),
         stands_for="a total made before the completion was counted",
     ),
     Fault(

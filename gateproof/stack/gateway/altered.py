@@ -10,6 +10,7 @@ from typing import Any
 
 from gateproof.stack.faults import worn
 
+COMPRESSED = 1024  # bytes; servers leave smaller bodies as they are
 EXACT = 2**53  # above it a double cannot hold every integer
 
 # What a gateway with a model of its own knows of requests and replies.
@@ -32,10 +33,10 @@ def with_other_messages(asked: Mapping[str, Any]) -> Mapping[str, Any]:
     parts = [part for message in messages for part in parts_of(message)]
     if any(message.get("role") == "developer" for message in messages) and worn("developer_messages_dropped"):
         return {**asked, "messages": [each for each in messages if each.get("role") != "developer"]}
-    if any(len(list(parts_of(message))) > 1 for message in messages) and worn("first_part_only"):
+    if any(len(texts_in(message)) > 1 for message in messages) and worn("first_part_only"):
         return {**asked, "messages": [{**each, "content": first_part(each)} for each in messages]}
     if any(part.get("type") == "image_url" for part in parts) and worn("images_dropped"):
-        return {**asked, "messages": [{**each, "content": texts_of(each)} for each in messages]}
+        return {**asked, "messages": [{**each, "content": texts_in(each) or each.get("content")} for each in messages]}
     return asked
 
 
@@ -48,9 +49,8 @@ def first_part(message: Mapping[str, Any]) -> Any:
     return next((part.get("text", "") for part in parts_of(message)), message.get("content"))
 
 
-def texts_of(message: Mapping[str, Any]) -> Any:
-    texts = [part for part in parts_of(message) if part.get("type") == "text"]
-    return texts or message.get("content")
+def texts_in(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in parts_of(message) if part.get("type") == "text"]
 
 
 def with_other_fields(asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,12 +88,8 @@ def reply(body: bytes, value: object) -> bytes:
     return body
 
 
-def reply_headers(
-    headers: list[tuple[bytes, bytes]], asked: Mapping[str, Any], accepted: bytes
-) -> list[tuple[bytes, bytes]]:
-    """The head of a unary chat completion, for a client that accepts these codings."""
-    if len(asked.get("messages") or ()) > 1 and worn("json_as_plain_text"):
-        headers = [(name, b"text/plain" if name == b"content-type" else value) for name, value in headers]
-    if b"gzip" in accepted and worn("coding_named_not_done"):
-        headers = [*headers, (b"content-encoding", b"gzip")]
+def reply_headers(headers: list[tuple[bytes, bytes]], accepted: bytes, size: int) -> list[tuple[bytes, bytes]]:
+    """The head of a unary chat completion of this size, for a client that accepts these codings."""
+    if size > COMPRESSED and b"gzip" in accepted and worn("coding_named_not_done"):
+        return [*headers, (b"content-encoding", b"gzip")]
     return headers

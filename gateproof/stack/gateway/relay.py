@@ -115,7 +115,7 @@ async def relay_json(call: Call, connection: Connection, new_model: str | None) 
     headers = fit_for_client(connection)
     if call.api == "chat":
         body = altered.reply(body, value)
-        headers = altered.reply_headers(headers, call.request, call.headers.get(b"accept-encoding"))
+        headers = altered.reply_headers(headers, call.headers.get(b"accept-encoding"), len(body))
     await call.answer.whole(connection.status, headers, body)
     return value
 

@@ -42,16 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Under ``-n``, tests that share a tenant's window must share a worker."""
-    if is_worker(config):
-        # A worker reads the command line anew, and so would not know of the groups.
-        config.option.loadgroup = config.workerinput.get("gateproof_dist") == "loadgroup"  # type: ignore[attr-defined]
     if config.getoption("numprocesses", None) and config.option.dist in ("no", "load"):
         config.option.dist = "loadgroup"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    node.workerinput["gateproof_dist"] = node.config.option.dist
 
 
 def pytest_configure(config: pytest.Config) -> None:

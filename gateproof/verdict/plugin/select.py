@@ -213,17 +213,20 @@ def write_plan(file: Path, plan: Plan) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests that use up one window go to one worker.
+    run = config.stash.get(RUN, None)
+    return by_window(config, log, run) if run is not None and config.getoption("dist") == "loadgroup" else None
+
+
+def by_window(config: pytest.Config, log: Any, run: Run) -> Any:
+    """A scheduler that sends tests which use up one window to one worker.
 
     xdist's own `loadgroup` marks node ids in a field that pytest 9.2 no longer reads.
     """
-    run = config.stash.get(RUN, None)
-    if run is None or config.getoption("dist") != "loadgroup":
-        return None
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where xdist distributes
+    from xdist import scheduler  # type: ignore[import-untyped]  # noqa: PLC0415 - only where xdist distributes
 
-    class ByWindow(LoadScopeScheduling):
+    class ByWindow(scheduler.LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
+            # the controller learns the plan from a worker, before anything is scheduled
             return run.plan.windows.get(nodeid, nodeid)
 
     return ByWindow(config, log)
