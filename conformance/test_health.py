@@ -23,8 +23,8 @@ IDLE_PROBES, IDLE_EVERY = 100, 0.005  # so many make a p99; s
 LOADED_PROBES, LOADED_EVERY = 10, 0.2  # 5 Hz; s
 # Callers that keep a model server of the usual size busy, each waiting most of its time.
 CALLERS, CALLS_EACH, CALL_LASTS = 16, 12, 0.2  # s
-MODEL_REPLY = 32  # max_tokens for a model that takes no orders: even a tiny one is busy with them for a while
-TOKENS_PER_CALL = 50  # orders for our engine and one token back, or a short prompt and a reply of a model
+MODEL_REPLY = 64  # max_tokens for a model that takes no orders: even a tiny one is busy with them for a while
+TOKENS_PER_CALL = 80  # orders for our engine and one token back, or a short prompt and a reply of a model
 
 # HEALTH-010: a while longer than a cached answer of the readiness check may live.
 READY_PROBES, READY_EVERY = 10, 0.06  # s

@@ -1,6 +1,7 @@
 """The pytest plugin, one module per feature.
 
-options    the command line, and which targets this run is about
+cmdline    the options themselves
+options    from the command line to the targets and rows that this run is about
 lifecycle  launch, preflight, hand-over to xdist workers, clean-up (controller only)
 select     which tests run on which target, what they may spend, what shares a window
 outcome    from what a test did to one of the nine verdicts
@@ -8,6 +9,7 @@ report     from verdicts to the report, the terminal summary and the exit status
 """
 
 pytest_plugins = [
+    "gateproof.verdict.plugin.cmdline",
     "gateproof.verdict.plugin.options",
     "gateproof.verdict.plugin.lifecycle",
     "gateproof.verdict.plugin.select",

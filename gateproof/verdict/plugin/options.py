@@ -1,9 +1,8 @@
-"""The command line, and the state of the run that the other modules of the plugin share."""
+"""From the command line to the state of the run that the other modules of the plugin share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,29 +13,6 @@ from gateproof.verdict.outcomes import Level
 from gateproof.verdict.run import Run, Selection, Spend
 
 RUN = pytest.StashKey[Run]()
-
-
-def repeatable(metavar: str, text: str) -> dict[str, Any]:
-    return {"action": "append", "default": [], "metavar": metavar, "help": f"{text} (repeatable)"}
-
-
-OPTIONS: dict[str, dict[str, Any]] = {
-    "--target": repeatable("NAME", "target of targets.yaml to test, `local` when none is given"),
-    "--targets": {"metavar": "FILE", "help": "the file that describes the targets (default: targets.yaml)"},
-    "--area": repeatable("AREA", "test only this area of the catalogue, such as STREAM"),
-    "--requirement": repeatable("ID", "test only this requirement, such as RATE-002"),
-    "--level": {"metavar": "LEVEL", "help": "test only requirements of this level and above: MUST, SHOULD or MAY"},
-    "--smoke": {"action": "store_true", "help": "few, read-only, under 15 s: is the target misconfigured?"},
-    "--disable": repeatable("ID", "do not test this requirement; the report says DISABLED"),
-    "--spend": {"metavar": "BOUND", "help": "the most that may be spent: REQUESTS or REQUESTS,TOKENS"},
-    "--report-dir": {"metavar": "DIR", "help": "where reports go (default: reports)"},
-}
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("gateproof", "conformance of LLM gateways")
-    for name, settings in OPTIONS.items():
-        group.addoption(name, **settings)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -74,6 +50,12 @@ def is_worker(config: pytest.Config) -> bool:
 
 def make_run(config: pytest.Config) -> Run:
     root = config.rootpath
+    if not (root / "conformance" / "catalogue").is_dir():
+        raise ConfigError(
+            f"the packs are not in {root}, which pytest takes for the root of this run: it does so with a path "
+            "that stands after a blank",
+            accepted="--targets=FILE and --report-dir=DIR, with an equals sign",
+        )
     catalogue = load_catalogue(root / "conformance" / "catalogue")
     file = Path(config.invocation_params.dir, config.getoption("--targets") or root / "targets.yaml")
     targets = load_targets(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     run = reporting(config)
     if run is None or not run.ready or exitstatus == pytest.ExitCode.USAGE_ERROR:
+        return
+    if run.plan.problem:
+        print(f"ERROR: {run.plan.problem}\n", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     complete = exitstatus in COMPLETE_ENDINGS and not session.shouldstop
     if not complete:

@@ -61,14 +61,16 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     try:
         check_claims(run, items, whole=collects_all(session) and not str(run.selection))
         kept = [item for item in items if keep(run, item)]
+        check_spend(run)
         if not is_worker(config):
-            check_spend(run)
             announce(config, run)
     except ConfigError as error:
+        kept = []
         if not is_worker(config):
             raise pytest.UsageError(str(error)) from None
         run.plan.problem = str(error)  # the controller says it; an exception here would look like a crash
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    dropped = set(items) - set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item in dropped])
     items[:] = sorted(kept, key=lasts, reverse=True)
     if is_worker(config) and config.workerinput["workerid"] == "gw0":  # type: ignore[attr-defined]
         write_plan(config.stash[PLAN_FILE], run.plan)
@@ -243,10 +245,5 @@ def pytest_xdist_node_collection_finished(node: Any) -> None:
     if not file.exists():
         return
     run.plan = Plan(**json.loads(file.read_text()))
-    if run.plan.problem:
-        raise pytest.UsageError(run.plan.problem)
-    try:
-        check_spend(run)
-    except ConfigError as error:
-        raise pytest.UsageError(str(error)) from None
-    announce(config, run)
+    if not run.plan.problem:  # else the workers run nothing, and the end of the session says why
+        announce(config, run)

@@ -1,0 +1,34 @@
+"""The options themselves, known to pytest from its start on (entry point ``pytest11``).
+
+Registered from a conftest.py they would be unknown while pytest looks for one, and the value of ``--targets FILE``
+would be taken for a folder of tests.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def repeatable(metavar: str, text: str) -> dict[str, Any]:
+    return {"action": "append", "default": [], "metavar": metavar, "help": f"{text} (repeatable)"}
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--target": repeatable("NAME", "target of targets.yaml to test, `local` when none is given"),
+    "--targets": {"metavar": "FILE", "help": "the file that describes the targets (default: targets.yaml)"},
+    "--area": repeatable("AREA", "test only this area of the catalogue, such as STREAM"),
+    "--requirement": repeatable("ID", "test only this requirement, such as RATE-002"),
+    "--level": {"metavar": "LEVEL", "help": "test only requirements of this level and above: MUST, SHOULD or MAY"},
+    "--smoke": {"action": "store_true", "help": "few, read-only, under 15 s: is the target misconfigured?"},
+    "--disable": repeatable("ID", "do not test this requirement; the report says DISABLED"),
+    "--spend": {"metavar": "BOUND", "help": "the most that may be spent: REQUESTS or REQUESTS,TOKENS"},
+    "--report-dir": {"metavar": "DIR", "help": "where reports go (default: reports)"},
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gateproof", "conformance of LLM gateways")
+    for name, settings in OPTIONS.items():
+        group.addoption(name, **settings)
