@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.api import Api, unique
 from fixtures.burst import at_once
+from fixtures.chat import REPEATABLE
 from fixtures.streams import STREAMS, controlled, patience, said, streamed
 from fixtures.upstream import Script, Seen, Upstream, script
 from gateproof.shape.stream import ends
@@ -100,7 +101,8 @@ def read_slowly(api: Api, target: Target) -> ChatStream:
         how = {"slow_read": SLOW_RATE, **patience(4 * SLOW_FOR)}
         return streamed(api, order, max_tokens=SLOW_EVENTS, how=how)
     prompt = "Count from one to one hundred, in words."
-    return streamed(api, prompt, max_tokens=SLOW_MODEL_TOKENS, how={"slow_read": SLOW_MODEL_RATE})
+    # As surely as a model can be told not to end early by chance.
+    return streamed(api, prompt, max_tokens=SLOW_MODEL_TOKENS, how={"slow_read": SLOW_MODEL_RATE}, **REPEATABLE)
 
 
 def whole(stream: ChatStream) -> str:

@@ -28,7 +28,6 @@ def from_target(target: Target, options: Mapping[str, Any] | None = None) -> Pla
         keys=_keys(target),
         api_models={str(api): name for api, name in target.models.items()},
         upstream_timeout=target.promises.upstream_timeout,
-        keepalive=target.promises.keepalive,
     )
 
 

@@ -13,7 +13,7 @@ from gateproof.launch.plan import ADMIN, VLLM, Plan, new_key
 from gateproof.launch.ports import LOOPBACK, accepts, answers, free_port, free_ports
 from gateproof.launch.process import Crew, Process, environment
 
-OPTIONS = ("db", "vllm", "provider", "faults", "settings")
+OPTIONS = ("db", "vllm", "provider", "faults", "keepalive", "settings")
 READY_WITHIN = 180.0  # s; 10 s without and 20 s with a database on 2 idle cores, 35 s on busy ones
 
 _FILES = DATA / "litellm"
@@ -21,7 +21,8 @@ _FILES = DATA / "litellm"
 
 def start(crew: Crew, plan: Plan, kind_dir: Path) -> Launched:
     plan.accept(*OPTIONS)
-    litellm_config.provider(plan)  # a wrong one is told now, not after a minute of starting
+    litellm_config.provider(plan)  # what is wrong is told now, not after a minute of starting
+    litellm_config.keepalive(plan)
     with_database, with_vllm = plan.option("db", True), plan.option("vllm", False)
     python = install(kind_dir, with_database=with_database)
     real_engine = vllm.serve(crew, kind_dir.with_name(VLLM)) if with_vllm else None

@@ -35,8 +35,7 @@ def build(plan: Plan, urls: Mapping[str, str], redis_port: int | None) -> dict[s
             "callbacks": ["prometheus"],
             "cache": True,
             "cache_params": _cache(redis_port),
-            # Off by default: a silent stream would be silent for its reader, too.
-            "sse_keepalive_ping_interval_seconds": plan.keepalive,
+            "sse_keepalive_ping_interval_seconds": keepalive(plan),
         },
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"} | dict(plan.options.get("settings", {})),
     }
@@ -63,6 +62,14 @@ def provider(plan: Plan) -> str:
     if name not in _PROVIDERS:
         raise ConfigError(f"`{name}` is no provider here", key="launch.provider", accepted=_PROVIDERS)
     return name
+
+
+def keepalive(plan: Plan) -> float | None:
+    """Seconds between two comments of a silent stream; LiteLLM's default is none at all."""
+    value = plan.options.get("keepalive")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+        raise ConfigError(f"`{value}` is no number of seconds", key="launch.keepalive")
+    return value
 
 
 def _router(models: list[Model], fallbacks: list[dict[str, list[str]]], redis_port: int | None) -> dict[str, Any]:

@@ -50,7 +50,6 @@ class Plan:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_models: Mapping[str, str] = field(default_factory=dict)
     upstream_timeout: float | None = None
-    keepalive: float | None = None
     detached: bool = False
 
     def option(self, name: str, default: bool) -> bool:

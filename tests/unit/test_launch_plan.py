@@ -92,7 +92,6 @@ def test_litellm_gets_a_deployment_per_backend() -> None:
     assert config["router_settings"]["fallbacks"] == [{"chat-fallback": ["chat-b"]}]
     assert config["router_settings"]["num_retries"] == config["litellm_settings"]["num_retries"] == 0
     assert config["router_settings"]["redis_port"] == 7003
-    assert config["litellm_settings"]["sse_keepalive_ping_interval_seconds"] == target().promises.keepalive
 
 
 def test_litellm_falls_back_to_a_model_of_its_own_when_none_fits() -> None:
@@ -163,3 +162,14 @@ def test_a_launched_stack_survives_json_and_shows_no_key() -> None:
     assert "sk-hidden" not in repr(again)
     again.stop()
     assert ended == [1]
+
+
+@pytest.mark.parametrize(("given", "set_to"), [(None, None), (1.5, 1.5)])
+def test_litellm_keeps_streams_alive_only_when_told_to(given: float | None, set_to: float | None) -> None:
+    plan = from_target(target(), {"keepalive": given} if given else {})
+    assert litellm_config.build(plan, URLS, None)["litellm_settings"]["sse_keepalive_ping_interval_seconds"] == set_to
+
+
+def test_a_keepalive_of_litellm_that_is_no_time_is_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="no number of seconds"):
+        litellm_config.build(from_target(target(), {"keepalive": "soon"}), URLS, None)

@@ -52,7 +52,7 @@ def part_of(item: pytest.Item) -> str:
     return "-".join(word for word in callspec._idlist if word != target)  # noqa: SLF001 - no public access to the ids
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     run = config.stash.get(RUN, None)
     if run is None:
