@@ -21,7 +21,7 @@ PACED_TOKENS = 10 * EVENTS + 200  # a paced reply, and a prompt with the script 
 
 RUNS = 5  # (STREAM-018)
 LONG_REPLY = 64  # tokens (STREAM-018)
-MODEL_REPLY = 256  # max_tokens for a model that takes no orders: a small one needs as many to take its time
+MODEL_REPLY = 512  # max_tokens for a model that takes no orders: a small one needs as many to take its time
 FIRST_BY = 0.6  # share of the whole time (STREAM-018)
 SHORTEST = 0.5  # s in all that a share can be told from (STREAM-018)
 

@@ -71,10 +71,11 @@ def serve(
         "--port",
         str(port),
     ]
-    command += ["--max-model-len", str(context), "--enforce-eager"]
+    # In bfloat16 an embedding worker dies by SIGILL on CPUs without those instructions, and random weights give several
+    # tokens the same probability, of which the batch's size chooses: temperature 0 would not repeat itself.
+    command += ["--max-model-len", str(context), "--enforce-eager", "--dtype", "float32"]
     if embed:
-        # In bfloat16 the worker dies by SIGILL on CPUs without those instructions.
-        command += ["--runner", "pooling", "--convert", "embed", "--dtype", "float32"]
+        command += ["--runner", "pooling", "--convert", "embed"]
     if keys:
         command += ["--api-key", *keys]
     return crew.start("vllm", [*command, *more], env=_environment(kind_dir)), port
