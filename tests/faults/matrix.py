@@ -119,7 +119,7 @@ def play(names: Iterable[str]) -> Matrix:
                 stack = stacks.get()
                 try:
                     stack.wear(fault.name)
-                    return stack.run(fault.name, only={*reached.get(fault.name, ()), *fault.breaks})
+                    return stack.run(fault.name, only={*reached.get(fault.name, ()), *fault.breaks, *fault.clouds})
                 finally:
                     stack.wear()
                     stacks.put(stack)

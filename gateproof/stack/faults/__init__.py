@@ -25,6 +25,8 @@ class Fault:
     breaks: tuple[str, ...]
     stands_for: str
     link: str | None = None
+    clouds: tuple[str, ...] = ()
+    """Requirements that cannot be judged while it is worn, since what they build on is broken: INCONCLUSIVE."""
     shows: str | None = None
     """What the message of at least one of the broken requirements must contain: the offending value."""
 

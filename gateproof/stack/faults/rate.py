@@ -8,7 +8,8 @@ FAULTS = (
     Fault(
         "limit_is_inclusive",
         where="gateway",
-        breaks=("RATE-001",),
+        breaks=("RATE-001", "RATE-002", "RATE-025"),
+        clouds=("ROUTE-006",),
         stands_for="a comparison off by one: the request after the last is let through",
         shows="6 admitted",
     ),
@@ -24,6 +25,7 @@ FAULTS = (
         "count_is_lost_in_parallel",
         where="gateway",
         breaks=("RATE-002", "RATE-025"),
+        clouds=("ROUTE-006",),
         stands_for="check and count in two steps: requests under way together do not see each other",
         link="https://github.com/BerriAI/litellm/issues/40291",
         shows="admitted between",

@@ -27,7 +27,7 @@ def weight(running: int) -> int:
 def admits(counter: Counter, now: float, running: int) -> bool:
     """Whether there is room for one more request."""
     left = counter.limit.limit - counter.used(now)
-    if left == 0 and not running and worn("limit_is_inclusive"):
+    if left == 0 and worn("limit_is_inclusive"):
         return True
     if left == 1 and not running and worn("refused_one_early"):
         return False
