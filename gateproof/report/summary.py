@@ -15,6 +15,7 @@ from gateproof.report.tally import (
     badness,
     columns,
     headline_of,
+    overall,
     reasons,
     restrictions,
     spent,
@@ -72,7 +73,7 @@ def _head(report: Report) -> list[str]:
     versions = [f"{name} {version}" for name, version in target.versions.items()]
     about = [target.name, target.url, ", ".join([f"{target.dialect} dialect", *versions])]
     blocks = [
-        f"## {_SIGN[verdict]} {verdict}: {escape(target.name)}",
+        f"## {_SIGN[verdict]} {overall(report)}: {escape(target.name)}",
         f"**{escape(', '.join(reasons(report)))}**",
         " · ".join(f"<code>{escape(word)}</code>" for word in about[1:]) + f" · spent {spent(report)}",
     ]

@@ -10,6 +10,7 @@ from gateproof.report.tally import (
     area_rows,
     columns,
     headline_of,
+    overall,
     reasons,
     restrictions,
     spent,
@@ -31,7 +32,7 @@ _COPIED = frozenset({"evidence", "source"})  # rows with paths and links, which 
 def summary_lines(report: Report, width: int, folder: str | None = None) -> list[str]:
     """What was tested, one row per area, the verdict; `folder` is where the report lies."""
     width = max(width, NARROWEST)
-    verdict = f"{report.summary.verdict}: {', '.join(reasons(report))}"
+    verdict = f"{overall(report)}: {', '.join(reasons(report))}"
     notes = restrictions(report)
     if report.interrupted:
         notes.insert(0, f"interrupted: {one_line(report.interrupted)}")
@@ -100,11 +101,11 @@ def _beside(row: AreaRow, room: int) -> str:
 
 def _in_short(result: RequirementResult) -> str:
     """The id, what stands out about it, the claim, and what was seen instead, to be cut from the right."""
+    if result.expectation and result.excused:
+        return f"{result.id} [known] {one_line(result.expectation.reason)}"
     mark = state_of(result) or ("" if result.verdict is Verdict.FAIL else result.verdict.value.lower())
     told = result.seen or result.message
-    known = result.expectation.link if result.expectation and result.excused else ""
-    tail = [f"({known})"] if known else ([f"— {told}"] if told else [])
-    return " ".join([result.id, *([f"[{mark}]"] if mark else []), result.claim, *tail])
+    return " ".join([result.id, *([f"[{mark}]"] if mark else []), result.claim, *([f"— {told}"] if told else [])])
 
 
 def _rows(result: RequirementResult, folder: str | None) -> list[tuple[str, str]]:
