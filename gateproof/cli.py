@@ -60,10 +60,16 @@ def _top(version: Version = False) -> None:
 
 
 @targets_app.callback()
-def targets_list(context: typer.Context, file: TargetsFile = DEFAULT_FILE) -> None:
+def targets_list(
+    context: typer.Context,
+    file: TargetsFile = DEFAULT_FILE,
+    probe: Annotated[str | None, typer.Option("--probe", metavar="NAME", help="Short for `show NAME --probe`.")] = None,
+) -> None:
     """List the targets."""
     context.obj = file
-    if context.invoked_subcommand is None:
+    if probe is not None:
+        targets_show(context, probe, probe=True)
+    elif context.invoked_subcommand is None:
         from gateproof.targets import display  # noqa: PLC0415 - only for tables
 
         _print(display.overview(_load(file), os.environ))
