@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit faults real setup clean
+.PHONY: demo test lint unit faults real steady setup clean
 
 demo: setup
 	$(BIN)/python -m pytest --target local -n 2
@@ -30,6 +30,10 @@ faults: setup
 # Real LiteLLM, Portkey and vLLM from packages: the first run installs 4 GB into the cache folder.
 real: setup
 	$(BIN)/python -m pytest tests/real -q
+
+# Twenty runs in a row give the same verdicts, or it says which did not.
+steady: setup
+	$(BIN)/python -m tests.steady
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
