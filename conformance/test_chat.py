@@ -15,7 +15,7 @@ from fixtures.upstream import script
 from gateproof.shape import completion as shape
 from gateproof.targets.model import Target
 from gateproof.verdict.claim import requirement
-from gateproof.verdict.outcomes import Inconclusive, Untestable
+from gateproof.verdict.outcomes import Inconclusive, NotDeclared, Untestable
 from gateproof.wire.encoding import BadEncoding
 
 IDS = 20  # calls (CHAT-003)
@@ -129,8 +129,10 @@ def overlong(target: Target) -> int:
 
 @requirement("CHAT-018", requests=1, tokens=lambda target: overlong(target) * TOKENS_PER_WORD)
 def test_a_prompt_beyond_the_context_window_is_refused(api: Api, target: Target) -> None:
+    if target.context_window is None:
+        raise NotDeclared("the target declares no context_window")
     if not overlong(target):
-        raise Untestable(f"context_window: {target.context_window} (not declared, or too large for spend.tokens)")
+        raise Untestable(f"a prompt beyond {target.context_window} tokens is too dear for spend.tokens")
     exchange = api.chat(words(overlong(target)), max_tokens=1)
     assert exchange.status == 400
     assert shape.names_length(exchange.json()), f"the refusal does not name the length: {told(exchange)}"
