@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -423,15 +422,3 @@ def test_the_shipped_file_explains_its_variables(shipped: Targets) -> None:
     for name in shipped:
         for variable in shipped.variables(name):
             assert any(f"# {variable} " in comment for comment in comments), f"{variable} of {name} is not explained"
-
-
-def test_the_shipped_file_loads_at_once() -> None:
-    within = 0.050  # s; the contract of the loader, so that every command starts quickly
-    best = min(_time(lambda: load_targets(SHIPPED).get("local")) for _ in range(3))
-    assert best < within
-
-
-def _time(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start

