@@ -76,7 +76,6 @@ class Target(Model):
     models: dict[Api, Text]
     context_window: Count | None = None
     embedding_dimensions: Count | None = None
-    dated_snapshots: bool = False
     routes: list[Route] = Field(default_factory=list)
     mint: Mint | None = None
     capabilities: dict[Capability, bool] = Field(default_factory=dict)

@@ -117,10 +117,6 @@ class Mint(Model):
     """None only for a stack that is launched: its launcher makes one up."""
     adapter: str | None = None
     """None: the dialect's."""
-    url: Url | None = None
-    """The admin API, when it is not at ``base_url``."""
-    options: dict[str, Value] = Field(default_factory=dict)
-    """What the adapter needs beside the key: a project, a workspace, ..."""
     requests: Limit | None = None
     tokens: Quota | None = None
 

@@ -100,7 +100,7 @@ def test_a_key_of_the_target_is_that_of_main(write: Write) -> None:
         pytest.param("context_window: '8192'", 6, ["expected a whole number, found '8192'"], id="quoted number"),
         pytest.param("context_window: yes", 6, ["expected a whole number, found true"], id="truth for a number"),
         pytest.param("context_window: 0", 6, ["expected 1 or more, found 0"], id="nothing for a count"),
-        pytest.param("dated_snapshots: 1", 6, ["expected true or false, found 1"], id="number for truth"),
+        pytest.param("load: {allowed: 1}", 6, ["expected true or false, found 1"], id="number for truth"),
         pytest.param("tenants: [free]", 6, ["mine.tenants: expected a mapping, found a list"], id="list for a mapping"),
         pytest.param(
             "routes: {model: a}", 6, ["mine.routes: expected a list, found a mapping"], id="mapping for a list"

@@ -26,7 +26,8 @@ def test_the_copy_in_docs_is_the_schema() -> None:
 
 
 def test_the_shipped_file_fits(validator: Any) -> None:
-    validator.validate(yaml.safe_load((ROOT / "targets.yaml").read_text(encoding="utf-8")))
+    shipped = yaml.safe_load((ROOT / "targets.yaml").read_text(encoding="utf-8"))
+    assert [error.message for error in validator.iter_errors(shipped)] == []
 
 
 @pytest.mark.parametrize(
