@@ -14,6 +14,7 @@ import pytest
 
 from fixtures.api import Api, unique
 from fixtures.chat import body_of
+from fixtures.quotas import COUNTED_WITHIN, quota_of
 from fixtures.tenants import TenantWith
 from gateproof.limits.finding import Finding
 from gateproof.limits.terms import Quota
@@ -180,7 +181,7 @@ def left(api: Api) -> int:
     told = [value for name, value in exchange.headers.items() if "remaining" in name and "token" in name]
     if not told or not told[0].strip().isdigit():
         raise Untestable("quota.read is declared, but no header of an answer tells what is left of the tokens")
-    time.sleep(BOOKED_WITHIN)
+    time.sleep(BOOKED_WITHIN if quota_of(api).mode == "reserve" else COUNTED_WITHIN)
     return int(told[0])
 
 
