@@ -5,6 +5,7 @@ Plain dataclasses and not pydantic: three processes read this at start-up and ha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
@@ -13,11 +14,16 @@ from gateproof.errors import ConfigError, near_miss
 
 Algorithm = Literal["fixed", "sliding"]
 Mode = Literal["after", "reserve"]
+MannerName = Literal[
+    "openai", "litellm", "llm-proxy", "tokenlabs", "tokenvisor", "portkey-oss", "portkey-2", "portkey-enterprise"
+]
 
 DEFAULT_UPSTREAM_TIMEOUT = 120.0  # s; above the longest unary answer that the default target promises
 DEFAULT_KEEPALIVE = 15.0  # s; the WHATWG authoring note on SSE says "every 15 seconds or so"
 DEFAULT_MAX_BODY = 32 * 1024 * 1024  # bytes
 DEFAULT_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+LIFETIME = "lifetime"  # a window that never ends
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -26,6 +32,8 @@ T = TypeVar("T")
 
 def duration(value: Any, key: str = "") -> float:
     """Seconds from a number or from `500ms`, `2s`, `1m`, `24h`."""
+    if value == LIFETIME:
+        return math.inf
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, str):
@@ -87,6 +95,8 @@ class Gateway:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    manner: MannerName = "openai"
+    """How it speaks: as the dialect of that name does."""
     admin_key: str | None = None
     upstream_timeout: float = DEFAULT_UPSTREAM_TIMEOUT
     keepalive: float = DEFAULT_KEEPALIVE
@@ -184,6 +194,7 @@ def gateway_from(value: Any, key: str = "gateway") -> Gateway:
     given = {name: item for name, item in _known(Gateway, value or {}, key).items() if item is not None}
     given["tenants"] = _named(given.get("tenants", {}), f"{key}.tenants", tenant_from)
     given["models"] = _named(given.get("models", {}), f"{key}.models", model_from)
+    _choice(given.get("manner", "openai"), f"{key}.manner", get_args(MannerName))
     for name in ("upstream_timeout", "keepalive"):
         if name in given:
             given[name] = duration(given[name], f"{key}.{name}")

@@ -10,7 +10,8 @@ from gateproof.targets.capabilities import APIS, CAPABILITIES, Support
 from gateproof.targets.values import SHORT_WINDOW, KeyRef, Limit, Quota, mistake
 
 if TYPE_CHECKING:
-    from gateproof.targets.model import Mint, Target, Tenant
+    from gateproof.targets.model import Target
+    from gateproof.targets.parts import Terms
 
 
 def support(target: Target, name: str) -> Support:
@@ -27,16 +28,18 @@ def support(target: Target, name: str) -> Support:
 
 
 def limits(target: Target) -> list[Limit]:
-    """Every request limit that a check can meet."""
-    return [holder.requests for holder in _limited(target) if holder.requests]
+    """Every request limit that a check can meet: of several at once the one with the shortest window."""
+    return [terms.requests[0] for terms in _terms(target) if terms.requests]
 
 
 def quotas(target: Target) -> list[Quota]:
-    return [holder.tokens for holder in _limited(target) if holder.tokens]
+    return [terms.tokens[0] for terms in _terms(target) if terms.tokens]
 
 
-def _limited(target: Target) -> list[Tenant | Mint]:
-    return [*target.tenants.values(), *([target.mint] if target.mint else [])]
+def _terms(target: Target) -> list[Terms]:
+    """All that a tenant of ours may be limited by."""
+    minted = [target.mint, *target.mint.tiers.values()] if target.mint else []
+    return [*target.tenants.values(), *minted]
 
 
 def _always(_: Target) -> bool:
@@ -69,10 +72,12 @@ _SHOWN: dict[str, Callable[[Target], bool]] = {
     "tenants.2": _two_tenants,
     "tenants.mint": _can_mint,
     "lim.req": lambda target: bool(limits(target)),
+    "lim.parallel": lambda target: any(terms.parallel for terms in _terms(target)),
     "lim.short_window": lambda target: any(limit.window <= SHORT_WINDOW for limit in limits(target)),
     "quota.tokens": lambda target: bool(quotas(target)),
     "quota.after": lambda target: any(quota.mode == "after" for quota in quotas(target)),
     "quota.reserve": lambda target: any(quota.mode == "reserve" for quota in quotas(target)),
+    "quota.budget": lambda target: any(terms.budget for terms in _terms(target)),
     "quota.short_window": lambda target: any(quota.window <= SHORT_WINDOW for quota in quotas(target)),
     "route.multi": _several_backends,
     "route.alias": lambda target: any(route.alias_of for route in target.routes),

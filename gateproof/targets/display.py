@@ -12,6 +12,7 @@ from gateproof.targets.capabilities import CAPABILITIES
 from gateproof.targets.loader import Targets
 from gateproof.targets.model import Target, Tenant
 from gateproof.targets.probe import declared_and_detected
+from gateproof.targets.values import LIFETIME
 
 _SHOWN = {True: "yes", False: "NO", None: "?"}
 
@@ -55,12 +56,16 @@ def _capabilities(target: Target, detected: Mapping[str, bool] | None) -> Table:
 def _tenant(tenant: Tenant) -> str:
     """``env TOKENLABS_FREE_KEY, 10 requests in 60 s``: never the key itself."""
     said = [str(tenant.key) if tenant.key else "no key"]
-    if tenant.requests:
-        said.append(f"{tenant.requests.limit:,} requests in {tenant.requests.window:g} s")
-    if tenant.tokens:
-        said.append(f"{tenant.tokens.limit:,} tokens in {tenant.tokens.window:g} s")
+    said += [f"{each.limit:,} requests {_window(each.window)}" for each in tenant.requests]
+    said += [f"{each.limit:,} tokens {_window(each.window)}" for each in tenant.tokens]
     if tenant.parallel:
         said.append(f"{tenant.parallel} in parallel")
+    if tenant.budget:
+        said.append(f"a budget of {tenant.budget.limit:g} {_window(tenant.budget.window)}")
     if tenant.models is not None:
         said.append(f"only {' '.join(tenant.models) or 'no model'}")
     return ", ".join(said)
+
+
+def _window(seconds: float) -> str:
+    return "in its lifetime" if seconds == LIFETIME else f"in {seconds:g} s"

@@ -38,7 +38,11 @@ def first(error: ValidationError, tree: Tree, file: Path, name: str, model: type
     if more:
         problem += f" (and {more} more mistake{'s' if more > 1 else ''} in `{name}`)"
     return ConfigError(
-        problem, file=file, line=tree.line_of(keys), key=".".join((name, *map(str, keys))), accepted=accepted
+        problem,
+        file=file,
+        line=tree.line_of(keys),
+        key=".".join((name, *map(str, tree.without_singles(keys)))),
+        accepted=accepted,
     )
 
 

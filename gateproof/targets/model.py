@@ -28,6 +28,7 @@ from gateproof.targets.parts import (
     Route,
     Spend,
     Tenant,
+    Terms,
     Timeouts,
     Tls,
     Upstream,
@@ -35,7 +36,7 @@ from gateproof.targets.parts import (
 )
 from gateproof.targets.positions import Tree
 from gateproof.targets.secrets import Secret, resolve_value
-from gateproof.targets.values import Count, KeyRef, Model, Text, Value, mistake
+from gateproof.targets.values import Count, KeyRef, Model, Price, Text, Value, mistake
 
 __all__ = [
     "Kubernetes",
@@ -48,6 +49,7 @@ __all__ = [
     "Spend",
     "Target",
     "Tenant",
+    "Terms",
     "Timeouts",
     "Tls",
     "Upstream",
@@ -77,6 +79,8 @@ class Target(Model):
     context_window: Count | None = None
     embedding_dimensions: Count | None = None
     routes: list[Route] = Field(default_factory=list)
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """By model: what the stack reckons budgets with."""
     mint: Mint | None = None
     capabilities: dict[Capability, bool] = Field(default_factory=dict)
     promises: Promises = Promises()

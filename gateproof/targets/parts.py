@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJ
 from gateproof.errors import near_miss
 from gateproof.targets.capabilities import CAPABILITIES, Api
 from gateproof.targets.dialects import DIALECTS
-from gateproof.targets.values import Count, Duration, KeyRef, Limit, Model, Quota, Text, Value, mistake
+from gateproof.targets.values import Budget, Count, Duration, KeyRef, Limits, Model, Quotas, Text, Value, mistake
 
 _UNKNOWN_URL = re.compile(r"\$\{\w+\}")
 
@@ -90,35 +90,46 @@ class Route(Model):
         return list(dict.fromkeys([*([self.backend] if self.backend else []), *self.fallback, *self.weights]))
 
 
-class Tenant(Model):
+class Terms(Model):
+    """What an identity may use; of several limits the shortest window stands first. Empty or None: no such limit."""
+
+    requests: Limits = Field(default_factory=list)
+    tokens: Quotas = Field(default_factory=list)
+    parallel: Count | None = None
+    """Requests under way at once."""
+    budget: Budget | None = None
+
+    @property
+    def limited(self) -> bool:
+        return bool(self.requests or self.tokens or self.parallel or self.budget)
+
+
+class Tenant(Terms):
     """An identity with a key and known limits."""
 
     key: KeyRef | None = None
     headers: dict[str, Value] = Field(default_factory=dict)
-    requests: Limit | None = None
-    tokens: Quota | None = None
-    parallel: Count | None = None
     models: list[str] | None = None
     """The only models it may use; None: all."""
-
-    @property
-    def limited(self) -> bool:
-        return bool(self.requests or self.tokens or self.parallel)
 
     @property
     def identified(self) -> bool:
         return self.key is not None or bool(self.headers)
 
 
-class Mint(Model):
+class Mint(Terms):
     """How we may make keys, and the limits that a made one gets unless a check asks for others."""
 
     key: KeyRef | None = None
     """None only for a stack that is launched: its launcher makes one up."""
     adapter: str | None = None
     """None: the dialect's."""
-    requests: Limit | None = None
-    tokens: Quota | None = None
+    tiers: dict[str, Terms] = Field(default_factory=dict)
+    """Where limits belong to tiers and not to keys: what each tier allows. A check gets the tier that fits best."""
+    keys_share: bool = False
+    """Whether two keys of one identity draw on the same limits."""
+    options: dict[str, Value] = Field(default_factory=dict)
+    """What an adapter needs beside the key: docs/targets.md lists them by adapter."""
 
 
 class Promises(Model):
@@ -162,6 +173,10 @@ class Kubernetes(Model):
 
     context: Text | None = None
     kubeconfig: Text | None = None
+    server: Url | None = None
+    """The API server itself, where there is no kubeconfig."""
+    token: KeyRef | None = None
+    """A bearer token for ``server``."""
     namespace: Text
     namespaces: list[str] = Field(default_factory=list)
     """Further ones: of the limiter, the model servers, ..."""

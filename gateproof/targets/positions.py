@@ -45,10 +45,23 @@ class Tree:
         tree = self
         for key in keys:
             below = tree.child(key)
+            if below is None and key == 0 and isinstance(tree.value, dict):
+                continue  # one mapping may stand for a list of one
             if below is None:
                 break
             tree = below
         return tree.line
+
+    def without_singles(self, keys: Iterable[str | int]) -> tuple[str | int, ...]:
+        """The path as it stands in the file, where one mapping stands for a list of one."""
+        kept: list[str | int] = []
+        tree: Tree | None = self
+        for key in keys:
+            if tree is not None and key == 0 and isinstance(tree.value, dict):
+                continue
+            kept.append(key)
+            tree = tree.child(key) if tree is not None else None
+        return tuple(kept)
 
     def merged_over(self, parent: Tree) -> Tree:
         """Mappings are merged, all else is replaced."""

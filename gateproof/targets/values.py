@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     StringConstraints,
     ValidationInfo,
@@ -19,13 +22,16 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateproof.errors import near_miss
 from gateproof.targets.secrets import Secret
 
 SHORT_WINDOW = 10.0
 """s; the longest window that a check waits out more than once (design: the suite runs in seconds on `local`)."""
+
+LIFETIME = math.inf
+"""s; the window of a limit that holds for as long as the key lives."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -60,6 +66,26 @@ Duration = Annotated[
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0},
                 {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+            ],
+        }
+    ),
+]
+
+
+def parse_window(value: Any) -> float:
+    """As a duration; ``lifetime`` is a window that never ends."""
+    return LIFETIME if value in ("lifetime", LIFETIME) else parse_duration(value)
+
+
+Window = Annotated[
+    float,
+    BeforeValidator(parse_window),
+    WithJsonSchema(
+        {
+            "description": 'seconds, or text such as "2s", "1m", "24h"; "lifetime": it never starts anew',
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": f"^({_DURATION.pattern}|lifetime)$"},
             ],
         }
     ),
@@ -205,6 +231,7 @@ def _positive(value: int) -> int:
 
 
 Count = Annotated[int, AfterValidator(_positive)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 Algorithm = Literal["fixed", "sliding", "bucket", "unknown"]
 
@@ -213,7 +240,7 @@ class Limit(Model):
     """At most ``limit`` requests in any window."""
 
     limit: Count
-    window: Duration
+    window: Window
     algorithm: Algorithm = "unknown"
     aligned: bool | None = None
     """Whether fixed windows begin at multiples of their length (epoch), not at the first request; None: unknown."""
@@ -223,8 +250,50 @@ class Quota(Model):
     """At most ``limit`` tokens in any window, counted ``after`` the answer or by ``reserve`` before it."""
 
     limit: Count
-    window: Duration
+    window: Window
     mode: Literal["after", "reserve"] = "after"
     algorithm: Algorithm = "unknown"
     aligned: bool | None = None
     """As for :class:`Limit`."""
+
+
+class Budget(Model):
+    """At most ``limit`` in money, which the stack reckons from its prices and books some time after the answer."""
+
+    limit: Amount
+    window: Window = LIFETIME
+    settles: Duration = 10.0
+    """Until what an answer cost is booked everywhere."""
+    statuses: list[int] = Field(default_factory=lambda: [429])
+    """What a request over the budget gets."""
+
+
+class Price(Model):
+    """What one token of a model costs, in the currency of the budgets."""
+
+    input: Amount
+    output: Amount
+
+
+class OneOrMany:
+    """A mapping, or a list of such: the value is a list in either case, the shortest window first."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        ordered = core_schema.no_info_after_validator_function(_shortest_first, handler(source))
+        return core_schema.no_info_before_validator_function(_as_list, ordered)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _shortest_first(limits: list[Any]) -> list[Any]:
+    return sorted(limits, key=lambda each: float(each.window))
+
+
+Limits = Annotated[list[Limit], OneOrMany()]
+Quotas = Annotated[list[Quota], OneOrMany()]

@@ -17,13 +17,17 @@ Terms = TypeVar("Terms", Limit, Quota)
 
 def known_of(target: Target, name: str, declared: Declared) -> Tenant:
     """A declared tenant without its key, what it leaves open filled in by what its dialect is known to do."""
-    dialect = target.dialect
+    requests = [completed(Limit.of(each), target.dialect) for each in declared.requests]
+    tokens = [completed(Quota.of(each), target.dialect) for each in declared.tokens]
     return Tenant(
         name=name,
         key=Secret(""),
-        requests=completed(Limit.of(declared.requests), dialect) if declared.requests else None,
-        tokens=completed(Quota.of(declared.tokens), dialect) if declared.tokens else None,
+        requests=requests[0] if requests else None,
+        further=tuple(requests[1:]),
+        tokens=tokens[0] if tokens else None,
+        further_tokens=tuple(tokens[1:]),
         parallel=declared.parallel,
+        budget=declared.budget,
         models=None if declared.models is None else tuple(declared.models),
     )
 
@@ -36,9 +40,11 @@ def completed(terms: Terms, dialect: Dialect) -> Terms:
 
 
 def fits(need: Need, tenant: Tenant) -> bool:
-    limited = tenant.requests or tenant.tokens or tenant.parallel
+    limited = tenant.requests or tenant.tokens or tenant.parallel or tenant.budget
     return (
         (not need.requests or tenant.requests is not None)
+        and (not need.several or bool(tenant.further))
+        and (not need.budget or tenant.budget is not None)
         and (not need.tokens or tenant.tokens is not None)
         and (not need.parallel or tenant.parallel is not None)
         and (need.models is None or (tenant.models is not None and set(tenant.models) == set(need.models)))
@@ -54,6 +60,8 @@ def surplus(need: Need, tenant: Tenant) -> tuple[int, float, int]:
             not need.requests and tenant.requests is not None,
             not need.tokens and tenant.tokens is not None,
             not need.parallel and tenant.parallel is not None,
+            not need.budget and tenant.budget is not None,
+            not need.several and bool(tenant.further),
             need.models is None and tenant.models is not None,
         )
     )
@@ -62,10 +70,13 @@ def surplus(need: Need, tenant: Tenant) -> tuple[int, float, int]:
 
 
 def described(tenant: Tenant) -> str:
-    limits = [f"requests {tenant.requests}" if tenant.requests else "", str(tenant.tokens or "")]
-    return (
-        ", ".join(filter(None, [*limits, f"{tenant.parallel} in parallel" if tenant.parallel else ""])) or "no limits"
-    )
+    limits = [
+        *(f"requests {limit}" for limit in tenant.all_requests),
+        *map(str, tenant.all_tokens),
+        f"{tenant.parallel} in parallel" if tenant.parallel else "",
+        f"a budget of {tenant.budget.limit:g}" if tenant.budget else "",
+    ]
+    return ", ".join(filter(None, limits)) or "no limits"
 
 
 def declaration(need: Need) -> str:
@@ -73,13 +84,18 @@ def declaration(need: Need) -> str:
     within = f" of {need.within:g} s or less" if need.within else ""
     lines = [
         "`key`",
-        f"`requests: {{limit, window}}`{within if need.requests else ''}" if need.requests else "",
+        f"{_requests(several=need.several)}{within}" if need.requests else "",
         f"`tokens: {{limit, window, mode}}`{within if need.tokens else ''}" if need.tokens else "",
         "`parallel`" if need.parallel else "",
+        "`budget: {limit}`" if need.budget else "",
         f"`models: [{', '.join(need.models)}]`" if need.models else "",
-        "no `requests`, `tokens` or `parallel`" if need.unlimited else "",
+        "no limits" if need.unlimited else "",
     ]
     return ", ".join(filter(None, lines))
+
+
+def _requests(*, several: bool) -> str:
+    return "`requests: [{limit, window}, {limit, window}]`" if several else "`requests: {limit, window}`"
 
 
 def _longest_wanted(need: Need, tenant: Tenant) -> float:

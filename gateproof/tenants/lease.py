@@ -12,14 +12,19 @@ from gateproof.targets.model import Mint, Target
 from gateproof.targets.secrets import Secret, resolve_key, resolve_value
 from gateproof.tenants.admin import MintFailed
 from gateproof.tenants.fit import declaration, described, fits, known_of, surplus
-from gateproof.tenants.mint import ADAPTERS, Minter
+from gateproof.tenants.mint import ADAPTERS, Changes, Minter, Rotates, SecondKeys
 from gateproof.tenants.need import Need, Tenant
+from gateproof.tenants.wanted import many
 
 PREFIX = "gateproof-"
 
 
 class NoTenant(Exception):
     """Nobody fits; the text says what the target would have to declare."""
+
+
+class NotOffered(Exception):
+    """The target's adapter cannot do this with a key."""
 
 
 class Leases:
@@ -56,10 +61,48 @@ class Leases:
 
     def revoke(self, tenant: Tenant) -> None:
         """Take back a minted tenant now; ``MintFailed`` when the admin API does not comply."""
+        self._maker(tenant).revoke(tenant)
+        self._minted.remove(tenant)
+
+    def another_key(self, tenant: Tenant) -> Tenant:
+        """A second key of a minted identity; ``NotOffered`` where the adapter cannot make one."""
+        minter = self._maker(tenant)
+        if not isinstance(minter, SecondKeys):
+            raise self._not_offered("make a second key for a tenant")
+        made = minter.another_key(tenant, self._name())
+        self._minted.append(made)
+        return made
+
+    def rotate(self, tenant: Tenant) -> Tenant:
+        """Another key instead of the old one."""
+        minter = self._maker(tenant)
+        if not isinstance(minter, Rotates):
+            raise self._not_offered("replace the key of a tenant")
+        made = minter.rotate(tenant, self._name())
+        self._minted.remove(tenant)
+        self._minted.append(made)
+        return made
+
+    def change(self, tenant: Tenant, need: Need) -> Tenant:
+        """Other limits or rights, the same key."""
+        minter = self._maker(tenant)
+        if not isinstance(minter, Changes):
+            raise self._not_offered("change the limits of a tenant")
+        made = minter.change(tenant, self._order(need) or need)
+        self._minted[self._minted.index(tenant)] = made
+        return made
+
+    def _maker(self, tenant: Tenant) -> Minter:
         if self._minter is None or tenant not in self._minted:
             raise ValueError(f"{tenant.name} was not minted here")
-        self._minter.revoke(tenant)
-        self._minted.remove(tenant)
+        return self._minter
+
+    def _not_offered(self, what: str) -> NotOffered:
+        return NotOffered(f"the adapter `{self._target.mint_adapter}` cannot {what}")
+
+    def _name(self) -> str:
+        self._begun += 1
+        return f"{self._prefix}{self._begun}"
 
     def release_all(self) -> tuple[str, ...]:
         """Revoke everything minted here; the names of what is left, which a later call tries again."""
@@ -76,15 +119,23 @@ class Leases:
     def _order(self, need: Need) -> Need | None:
         """The need with its numbers filled in from ``mint``; None when some are declared nowhere."""
         mint = self._target.mint or Mint()
-        requests = mint.requests if need.requests is True else need.requests
-        tokens = mint.tokens if need.tokens is True else need.tokens
-        if (need.requests and not requests) or (need.tokens and not tokens):
-            return None
-        return dataclasses.replace(need, requests=requests, tokens=tokens)
+        order = dataclasses.replace(
+            need,
+            requests=mint.requests[: None if need.several else 1] if need.requests is True else need.requests,
+            tokens=mint.tokens[:1] if need.tokens is True else need.tokens,
+            parallel=mint.parallel or True if need.parallel is True else need.parallel,
+            budget=mint.budget if need.budget is True else need.budget,
+        )
+        wanting = (
+            (need.requests and not order.requests)
+            or (need.tokens and not order.tokens)
+            or (need.budget and not order.budget)
+            or (need.several and len(many(order.requests or ())) < 2)
+        )
+        return need if mint.tiers else None if wanting else order
 
     def _mint(self, minter: Minter, order: Need) -> Tenant:
-        self._begun += 1
-        name = f"{self._prefix}{self._begun}"
+        name = self._name()
         self._uncertain.append(name)  # until its key is here, or is known not to exist
         try:
             tenant = minter.mint(order, name)
@@ -142,7 +193,8 @@ class Leases:
             return text if need.minted else f"{text}, or `mint` with a key that may make others"
         if self._minter is None:
             return f"{text}; with the adapter `{target.mint_adapter}` none can be made (known: {', '.join(ADAPTERS)})"
-        wanted = [name for name, wish in (("requests", need.requests), ("tokens", need.tokens)) if wish is True]
+        wishes = (("requests", need.requests), ("tokens", need.tokens), ("budget", need.budget))
+        wanted = [name for name, wish in wishes if wish is True]
         return text + "".join(f", or `mint.{name}`" for name in wanted)
 
 

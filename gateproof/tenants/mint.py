@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateproof.targets.model import Target
 from gateproof.tenants.admin import Admin, MintFailed
@@ -11,11 +11,14 @@ from gateproof.tenants.litellm import WINDOW, LiteLLMMinter
 from gateproof.tenants.need import Need, Tenant
 from gateproof.tenants.reference import ReferenceMinter
 
-__all__ = ["ADAPTERS", "MintFailed", "Minter", "minter_for"]
+__all__ = ["ADAPTERS", "Changes", "MintFailed", "Minter", "Rotates", "SecondKeys", "minter_for"]
 
 
 class Minter(Protocol):
-    """Makes tenants and takes them back; each call is ``MintFailed`` when the admin API does not comply."""
+    """Makes tenants and takes them back; each call is ``MintFailed`` when the admin API does not comply.
+
+    What not every stack can do is in protocols of its own below; ``Leases`` asks which of them an adapter has.
+    """
 
     def mint(self, need: Need, name: str) -> Tenant: ...
 
@@ -29,9 +32,28 @@ class Minter(Protocol):
         """Revoke all of that prefix whose names are ``doomed``; the names of those that resisted."""
 
 
+@runtime_checkable
+class SecondKeys(Protocol):
+    def another_key(self, tenant: Tenant, name: str) -> Tenant:
+        """A second key of the same identity; both work."""
+
+
+@runtime_checkable
+class Rotates(Protocol):
+    def rotate(self, tenant: Tenant, name: str) -> Tenant:
+        """The same identity with another key; the old one is dead from now on."""
+
+
+@runtime_checkable
+class Changes(Protocol):
+    def change(self, tenant: Tenant, need: Need) -> Tenant:
+        """The same key under other limits or rights from now on."""
+
+
 def _litellm(target: Target, admin: Admin) -> Minter:
-    declared = (target.mint.requests or target.mint.tokens) if target.mint else None
-    return LiteLLMMinter(admin, declared.window if declared else WINDOW)
+    mint = target.mint
+    windows = [*(each.window for each in mint.requests), *(each.window for each in mint.tokens)] if mint else []
+    return LiteLLMMinter(admin, windows[0] if windows else WINDOW)
 
 
 ADAPTERS: dict[str, Callable[[Target, Admin], Minter]] = {

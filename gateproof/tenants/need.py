@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 
 from gateproof.limits.terms import DeclaredLimit, DeclaredQuota, Limit, Quota
 from gateproof.targets.secrets import Secret
+from gateproof.targets.values import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """A tenant by what must be known of it.
 
-    For ``requests``, ``tokens`` and ``parallel`` True means "whatever the target declares"; numbers are what a minted
-    tenant gets, while a declared one keeps its own. ``within`` bounds the windows, for checks that wait them out.
+    For ``requests``, ``tokens``, ``parallel`` and ``budget`` True means "whatever the target declares"; numbers are
+    what a minted tenant gets, while a declared one keeps its own. ``within`` bounds the windows, for checks that wait
+    them out.
     """
 
-    requests: DeclaredLimit | bool | None = None
-    tokens: DeclaredQuota | bool | None = None
+    requests: DeclaredLimit | Sequence[DeclaredLimit] | bool | None = None
+    tokens: DeclaredQuota | Sequence[DeclaredQuota] | bool | None = None
     parallel: int | bool | None = None
+    budget: Budget | bool | None = None
+    several: bool = False
+    """More than one request limit at once."""
     models: Sequence[str] | None = None
     """The only models it may use."""
     unlimited: bool = False
@@ -29,9 +34,10 @@ class Need:
 
     def __str__(self) -> str:
         parts = [
-            "request limit" if self.requests else "",
+            ("several request limits" if self.several else "request limit") if self.requests else "",
             "token quota" if self.tokens else "",
             "limit on parallel requests" if self.parallel else "",
+            "budget" if self.budget else "",
             f"right to nothing but {', '.join(self.models)}" if self.models else "",
             f"window of {self.within:g} s or less" if self.within else "",
             "no limit at all" if self.unlimited else "",
@@ -42,16 +48,33 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """An identity with its key, and the limits it is known to have; None is no such limit."""
+    """An identity with its key, and the limits it is known to have; None is no such limit.
+
+    Of several request limits or quotas ``requests`` and ``tokens`` are those with the shortest window, which a check
+    can use up; ``further`` and ``further_tokens`` are the others.
+    """
 
     name: str
     key: Secret
     requests: Limit | None = None
+    further: tuple[Limit, ...] = ()
     tokens: Quota | None = None
+    further_tokens: tuple[Quota, ...] = ()
     parallel: int | None = None
+    budget: Budget | None = None
     models: tuple[str, ...] | None = None
     minted: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    handle: str = field(default="", repr=False)
+    """What the admin API calls it, where that is not its key; for the adapter that made it."""
+
+    @property
+    def all_requests(self) -> tuple[Limit, ...]:
+        return (*((self.requests,) if self.requests else ()), *self.further)
+
+    @property
+    def all_tokens(self) -> tuple[Quota, ...]:
+        return (*((self.tokens,) if self.tokens else ()), *self.further_tokens)
 
     @property
     def rest(self) -> float:

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gateproof.limits.terms import Limit, Quota
+from gateproof.targets.secrets import Secret
+from gateproof.targets.values import LIFETIME
 from gateproof.tenants.admin import KEY_LIFETIME, Admin, MintFailed, ask, key_in
 from gateproof.tenants.need import Need, Tenant
-from gateproof.tenants.wanted import always, parallel_of, quota_of, requests_of
+from gateproof.tenants.wanted import always, budget_of, limits_of, parallel_of, quotas_of
 
 Terms = TypeVar("Terms", Limit, Quota)
 
@@ -24,19 +26,22 @@ class ReferenceMinter:
         self._admin = admin
 
     def mint(self, need: Need, name: str) -> Tenant:
-        requests, tokens = requests_of(need), quota_of(need)
-        # windows of this gateway begin with their first request unless it is told otherwise
-        requests = requests and _settled(requests)
-        tokens = tokens and _settled(tokens)
-        return Tenant(
-            name=name,
-            key=key_in(ask(self._admin, "POST", KEYS, _order(need, name, requests, tokens))),
-            requests=requests,
-            tokens=tokens,
-            parallel=parallel_of(need),
-            models=tuple(need.models) if need.models is not None else None,
-            minted=True,
-        )
+        rights = _rights(need)
+        answer = ask(self._admin, "POST", KEYS, {"tenant": name, "expires_in": KEY_LIFETIME, **rights})
+        return _tenant(name, key_in(answer), need)
+
+    def another_key(self, tenant: Tenant, name: str) -> Tenant:  # noqa: ARG002 - keys of this gateway have no name
+        order = {"tenant": tenant.name, "expires_in": KEY_LIFETIME}
+        return dataclasses.replace(tenant, key=key_in(ask(self._admin, "POST", KEYS, order)))
+
+    def rotate(self, tenant: Tenant, name: str) -> Tenant:
+        made = self.another_key(tenant, name)
+        self.revoke(tenant)
+        return made
+
+    def change(self, tenant: Tenant, need: Need) -> Tenant:
+        ask(self._admin, "PATCH", f"{KEYS}/{quote(tenant.key.reveal(), safe='')}", _rights(need))
+        return _tenant(tenant.name, tenant.key, need)
 
     def revoke(self, tenant: Tenant) -> None:
         self._delete(tenant.key.reveal())
@@ -70,14 +75,39 @@ def _settled(terms: Terms) -> Terms:
     return dataclasses.replace(terms, algorithm=algorithm, aligned=bool(terms.aligned))
 
 
-def _order(need: Need, name: str, requests: Limit | None, tokens: Quota | None) -> dict[str, Any]:
-    order: dict[str, Any] = {"tenant": name, "expires_in": KEY_LIFETIME}
-    if requests is not None:
-        order["requests"] = dataclasses.asdict(requests)
-    if tokens is not None:
-        order["tokens"] = dataclasses.asdict(tokens)
-    if need.parallel:
-        order["parallel"] = parallel_of(need)
-    if need.models is not None:
-        order["models"] = list(need.models)
-    return order
+def _tenant(name: str, key: Secret, need: Need) -> Tenant:
+    requests, tokens = [_settled(each) for each in limits_of(need)], [_settled(each) for each in quotas_of(need)]
+    return Tenant(
+        name=name,
+        key=key,
+        requests=requests[0] if requests else None,
+        further=tuple(requests[1:]),
+        tokens=tokens[0] if tokens else None,
+        further_tokens=tuple(tokens[1:]),
+        parallel=parallel_of(need),
+        budget=budget_of(need),
+        models=tuple(need.models) if need.models is not None else None,
+        minted=True,
+    )
+
+
+def _rights(need: Need) -> dict[str, Any]:
+    """What is not limited is left out."""
+    budget = budget_of(need)
+    rights = {
+        "requests": [_terms(each) for each in limits_of(need)],
+        "tokens": [_terms(each) for each in quotas_of(need)],
+        "parallel": parallel_of(need),
+        "budget": {"limit": budget.limit, "window": _window(budget.window)} if budget else None,
+    }
+    told = {name: right for name, right in rights.items() if right}
+    return told if need.models is None else {**told, "models": list(need.models)}
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    return {**dataclasses.asdict(_settled(terms)), "window": _window(terms.window)}
+
+
+def _window(seconds: float) -> float | str:
+    """JSON has no infinity."""
+    return "lifetime" if seconds == LIFETIME else seconds

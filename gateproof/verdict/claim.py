@@ -28,9 +28,13 @@ class Claim:
     needs: tuple[str, ...] = ()
     consumes: str | None = None
     part: str | None = None
-    lasts: float = 0.0
-    """Seconds that the test waits on purpose; long ones are started first."""
+    lasts: float | Callable[[Target], float] = 0.0
+    """Seconds that the test waits on purpose; long ones are started first, and the plan of the run tells their sum."""
     smoke: bool = False
+
+    def wait(self, target: Target) -> float:
+        """Seconds that the test waits on purpose on this target."""
+        return self.lasts(target) if callable(self.lasts) else self.lasts
 
     def bound(self, target: Target) -> tuple[int, int]:
         """(requests, tokens) that one run of the test may spend on this target."""

@@ -27,6 +27,8 @@ from gateproof.wire.redact import Redactor
 # Exchanges kept as evidence of one test: the last ones tell what went wrong, the rest only fills the disk.
 EVIDENCE_KEPT = 6
 
+DEFAULT_MAX_WAIT = 300.0  # s; the default of --max-wait
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -95,6 +97,8 @@ class TargetRun:
     headers: dict[str, str] = field(default_factory=dict)
     detected: dict[str, bool] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    max_wait: float = DEFAULT_MAX_WAIT
+    """s; the longest that one check may wait for a window to end."""
     recorder: Recorder | None = None
     leases: Leases | None = None
 
@@ -143,6 +147,8 @@ class Plan:
     """By target: the id of every collected test, and its requirement."""
     windows: dict[str, str] = field(default_factory=dict)
     """By test id: the window of a declared tenant that it uses up; tests of one window never run side by side."""
+    waits: dict[str, float] = field(default_factory=dict)
+    """By test id: the seconds that it waits on purpose; only what is long enough to be noticed."""
     settled: list[dict[str, Any]] = field(default_factory=list)
     """Records that need no test: NOT_DECLARED and DISABLED ones, as JSON."""
     problem: str | None = None
@@ -158,6 +164,7 @@ class Run:
     selection: Selection
     spend: Spend | None
     expectations_folder: Path
+    max_wait: float
     report_root: Path
     command: list[str]
     ready: dict[str, TargetRun] = field(default_factory=dict)

@@ -77,7 +77,7 @@ def test_a_key_of_the_target_is_that_of_main(write: Write) -> None:
             8,
             [
                 "mine.tenants.free.requets: unknown key; did you mean `requests`?",
-                "accepted here: key, headers, requests",
+                "accepted here: requests, tokens, parallel, budget, key, headers",
             ],
             id="unknown key of a tenant",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -152,8 +153,8 @@ def test_the_reference_gateway_is_told_every_term() -> None:
 
     assert tenant.requests == Limit(5, 2.0, "fixed", False)
     assert tenant.tokens == Quota(100, 2.0, "reserve", "sliding", False)
-    assert api.orders[0]["requests"] == {"limit": 5, "window": 2.0, "algorithm": "fixed", "aligned": False}
-    assert api.orders[0]["tokens"]["mode"] == "reserve"
+    assert api.orders[0]["requests"] == [{"limit": 5, "window": 2.0, "algorithm": "fixed", "aligned": False}]
+    assert api.orders[0]["tokens"][0]["mode"] == "reserve"
 
 
 class RealReferenceApi:
@@ -166,8 +167,11 @@ class RealReferenceApi:
         try:
             if method == "POST":
                 return 200, admin.mint(self.keyring, json.dumps(body).encode())
+            key = unquote(path.removeprefix("/admin/keys/"))
+            if method == "PATCH":
+                return 200, admin.change(self.keyring, key, json.dumps(body).encode())
             if method == "DELETE":
-                return 200, admin.revoke(self.keyring, unquote(path.removeprefix("/admin/keys/")))
+                return 200, admin.revoke(self.keyring, key)
             return 200, admin.listing(self.keyring)
         except Refusal as refusal:
             return refusal.status, str(refusal)
@@ -221,3 +225,21 @@ def test_a_transport_that_raises_is_a_failure_too() -> None:
 
 def test_answers_are_cut() -> None:
     assert len(redacted({"text": "word " * 1000})) <= 301
+
+
+def test_the_keys_of_the_reference_gateway_can_be_doubled_rotated_and_changed() -> None:
+    api = RealReferenceApi()
+    minter = ReferenceMinter(api)
+    tenant = minter.mint(Need(requests=[Limit(9, math.inf), Limit(5, 2.0)]), "gateproof-1-1")
+    assert tenant.all_requests == (Limit(5, 2.0, "fixed", False), Limit(9, math.inf, "fixed", False))
+
+    second = minter.another_key(tenant, "gateproof-1-2")
+    assert api.keyring.tenant_of(second.key.reveal()) is api.keyring.tenant_of(tenant.key.reveal())
+
+    rotated = minter.rotate(second, "gateproof-1-3")
+    assert api.keyring.tenant_of(second.key.reveal()) is None
+
+    changed = minter.change(rotated, Need(requests=Limit(7, 2.0)))
+    held = api.keyring.tenant_of(rotated.key.reveal())
+    assert held is not None
+    assert (changed.requests, [limit.limit for limit in held.rights.requests]) == (Limit(7, 2.0, "fixed", False), [7])

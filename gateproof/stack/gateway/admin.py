@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateproof.errors import ConfigError
@@ -37,21 +39,45 @@ def is_admin(headers: RequestHeaders, admin_key: str | None) -> bool:
 
 def mint(keyring: Keyring, body: bytes) -> dict[str, Any]:
     """A new key; rights that are given for an existing tenant replace its rights."""
-    asked = parse_object(body or b"{}")
-    for name in asked:
-        if name not in _ACCEPTED:
-            raise Refusal(400, f"Unknown field. Accepted: {', '.join(_ACCEPTED)}.", param=name[:100])
-    try:
-        given = {name: asked[name] for name in _RIGHTS if name in asked}
-        rights = config.tenant_from(given) if given else None
+    asked = _asked(body, _ACCEPTED)
+    with _valid():
+        rights = _rights(asked) if any(name in asked for name in _RIGHTS) else None
         lifetime = config.duration(asked["expires_in"]) if asked.get("expires_in") is not None else None
-    except (ConfigError, TypeError, ValueError) as error:
-        raise Refusal(400, f"The rights are not valid: {error}", code="invalid_rights") from None
     tenant = asked.get("tenant")
     if tenant is not None and not isinstance(tenant, str):
         raise Refusal(400, "The tenant must be a string.", param="tenant")
     key = keyring.mint(tenant, rights, lifetime)
     return {"key": key.value, **_told(key)}
+
+
+def change(keyring: Keyring, value_or_id: str, body: bytes) -> dict[str, Any]:
+    """Other rights for the tenant of a key, all of them; what is used stays used."""
+    key = keyring.find(value_or_id)
+    if key is None:
+        raise Refusal(404, "No such key.", code="key_not_found")
+    with _valid():
+        keyring.change(key.tenant, _rights(_asked(body, _RIGHTS)))
+    return _told(key)
+
+
+def _asked(body: bytes, accepted: Sequence[str]) -> dict[str, Any]:
+    asked = parse_object(body or b"{}")
+    for name in asked:
+        if name not in accepted:
+            raise Refusal(400, f"Unknown field. Accepted: {', '.join(accepted)}.", param=name[:100])
+    return asked
+
+
+def _rights(asked: Mapping[str, Any]) -> config.Tenant:
+    return config.tenant_from({name: asked[name] for name in _RIGHTS if name in asked})
+
+
+@contextlib.contextmanager
+def _valid() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, TypeError, ValueError) as error:
+        raise Refusal(400, f"The rights are not valid: {error}", code="invalid_rights") from None
 
 
 def listing(keyring: Keyring) -> dict[str, Any]:

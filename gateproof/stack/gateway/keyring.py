@@ -69,8 +69,7 @@ class Keyring:
             sibling = before if before is not None and before.minted and before.meter.untouched else None
             tenant = self.tenants[name] = Tenant(name, rights, Meter(rights), minted=True, sibling=sibling)
         elif rights is not None:
-            tenant.rights = rights
-            tenant.meter.change(rights)
+            self.change(tenant.name, rights)
         now = time.time()
         key = Key(
             f"gp-{secrets.token_urlsafe(KEY_BYTES)}", tenant.name, now, now + lifetime if lifetime is not None else None
@@ -78,9 +77,18 @@ class Keyring:
         self._keys[key.value] = key
         return key
 
+    def find(self, value_or_id: str) -> Key | None:
+        return self._keys.get(value_or_id) or next((k for k in self if k.id == value_or_id), None)
+
+    def change(self, name: str, rights: config.Tenant) -> None:
+        """Other rights for a tenant; what is used stays used where the window is the same."""
+        tenant = self.tenants[name]
+        tenant.rights = rights
+        tenant.meter.change(rights)
+
     def revoke(self, value_or_id: str) -> bool:
         """Forget a key, and a minted tenant with its last key."""
-        key = self._keys.get(value_or_id) or next((k for k in self if k.id == value_or_id), None)
+        key = self.find(value_or_id)
         if key is None:
             return False
         del self._keys[key.value]

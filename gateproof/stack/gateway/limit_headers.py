@@ -31,11 +31,11 @@ def tightest(counters: list[Counter], now: float) -> Counter:
 def draft_03(counters: list[Counter], now: float) -> Pairs:
     """draft-polli-ratelimit-headers-03: `X-RateLimit-Limit: 5, 5;w=60`, the others of the tightest limit."""
     counter = tightest(counters, now)
-    policies = [f"{c.limit.limit};w={math.ceil(c.limit.window)}" for c in counters]
+    policies = [f"{c.limit.limit};w={math.ceil(c.limit.window)}" for c in ending(counters)]
     return [
         (b"x-ratelimit-limit", ", ".join([str(counter.limit.limit), *policies]).encode()),
         (b"x-ratelimit-remaining", b"%d" % counter.remaining(now)),
-        (b"x-ratelimit-reset", b"%d" % math.ceil(counter.reset(now))),
+        *[(b"x-ratelimit-reset", b"%d" % math.ceil(c.reset(now))) for c in ending([counter])],
     ]
 
 
@@ -47,7 +47,7 @@ def openai_style(unit: bytes, counters: list[Counter], now: float) -> Pairs:
     return [
         (b"x-ratelimit-limit-" + unit, b"%d" % counter.limit.limit),
         (b"x-ratelimit-remaining-" + unit, b"%d" % counter.remaining(now)),
-        (b"x-ratelimit-reset-" + unit, go_duration(counter.reset(now)).encode()),
+        *[(b"x-ratelimit-reset-" + unit, go_duration(c.reset(now)).encode()) for c in ending([counter])],
     ]
 
 
@@ -55,11 +55,18 @@ def ietf(named: dict[str, list[Counter]], now: float) -> Pairs:
     """draft-ietf-httpapi-ratelimit-headers-10: structured-field lists."""
     policies, states = [], []
     for unit, counters in named.items():
-        for index, counter in enumerate(counters):
+        for index, counter in enumerate(ending(counters)):
             name = unit if index == 0 else f"{unit}-{index + 1}"
             policies.append(f'"{name}";q={counter.limit.limit};w={math.ceil(counter.limit.window)}')
             states.append(f'"{name}";r={counter.remaining(now)};t={math.ceil(counter.reset(now))}')
+    if not policies:
+        return []
     return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(states).encode())]
+
+
+def ending(counters: list[Counter]) -> list[Counter]:
+    """Those whose windows end: there is no reset of a lifetime to tell."""
+    return [counter for counter in counters if math.isfinite(counter.limit.window)]
 
 
 def go_duration(seconds: float) -> str:

@@ -10,10 +10,11 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Literal
 
 from gateproof.stack import config
 from gateproof.stack.gateway import miscount
-from gateproof.stack.gateway.errors import Refusal
+from gateproof.stack.gateway.errors import Limited, Refusal
 
 PARALLEL_RETRY_AFTER = 1  # s; nobody can know when a running request ends, one second is the least that can be said
 
@@ -32,27 +33,29 @@ class FixedWindow:
 
     def __init__(self, length: float, *, aligned: bool) -> None:
         self._length, self._aligned = length, aligned
-        self._start = -math.inf
+        self._start = 0.0
+        self._end = -math.inf
         self._used = 0
 
     def used(self, now: float) -> int:
-        return self._used if now < self._start + self._length else 0
+        return self._used if now < self._end else 0
 
     def add(self, now: float, amount: int) -> Entry:
-        if now >= self._start + self._length:
+        if now >= self._end:
             self._start, self._used = self._window_start(now), miscount.carried(self._used)
+            self._end = self._start + self._length
         self._used += amount
         return Entry(now, amount, self._start)
 
     def settle(self, entry: Entry, now: float, amount: int) -> None:
         """Correct an entry; what was held in a window that has ended has ended with it."""
-        if entry.window == self._start and now < self._start + self._length:
+        if entry.window == self._start and now < self._end:
             self._used += amount - entry.amount
             entry.amount = amount
 
     def free_in(self, now: float, _needed: int) -> float:
-        """Seconds until there is room again: the end of the window."""
-        start = self._start if now < self._start + self._length else self._window_start(now)
+        """Seconds until there is room again: the end of the window; infinite for a cap that holds for a lifetime."""
+        start = self._start if now < self._end else self._window_start(now)
         return max(0.0, start + self._length - now)
 
     def _window_start(self, now: float) -> float:
@@ -114,10 +117,11 @@ class Counter:
         """Seconds until there is more room than now."""
         return self.window.free_in(now, 1)
 
-    def retry_after(self, now: float, amount: int) -> int:
-        """Whole seconds after which `amount` is admitted; never 0, which would ask for a hot loop."""
+    def retry_after(self, now: float, amount: int) -> float:
+        """Whole seconds after which `amount` is admitted; never 0, which would ask for a hot loop. Infinite: never."""
         excess = self.used(now) + amount - self.limit.limit
-        return max(1, math.ceil(self.window.free_in(now, excess)))
+        wait = self.window.free_in(now, excess)
+        return wait if math.isinf(wait) else max(1, math.ceil(wait))
 
 
 @dataclass(slots=True)
@@ -199,13 +203,19 @@ class Meter:
         self.running += 1
         return Admission(self, [(counter, self._hold(counter, now, estimate)) for counter in tokens])
 
+    def count_refused(self, model: str) -> None:
+        """Raise the request counters although nothing was admitted, as limiters do that count before they look."""
+        now = time.monotonic()
+        for counter in self.requests(model):
+            counter.window.add(now, 1)
+
     def check_requests(self, counters: list[Counter], now: float) -> None:
         refusing = [counter for counter in counters if not miscount.admits(counter, now, self.running)]
         if refusing:
             miscount.hold_up()
-            raise rate_limited(
-                "Rate limit reached for requests.", max(counter.retry_after(now, 1) for counter in refusing)
-            )
+            last = max(refusing, key=lambda counter: counter.retry_after(now, 1))
+            refusal = rate_limited("Rate limit reached for requests.", last.retry_after(now, 1))
+            raise by(last, "requests", refusal, now)
 
     def check_tokens(self, counters: list[Counter], now: float, estimate: int) -> None:
         """`after`: some budget is left. `reserve`: the whole estimate still fits."""
@@ -215,11 +225,14 @@ class Meter:
             if not counter.admits(now, (needed := asked(counter, estimate)) - miscount.unseen(self.last_charge))
         ]
         if refusing:
-            raise quota_exceeded(max(counter.retry_after(now, needed) for counter, needed in refusing))
+            last, needed = max(refusing, key=lambda each: each[0].retry_after(now, each[1]))
+            raise by(last, "tokens", quota_exceeded(last.retry_after(now, needed)), now)
 
     def check_parallel(self) -> None:
         if self.rights.parallel is not None and self.running >= self.rights.parallel:
-            raise rate_limited("Too many requests of this tenant are running at once.", PARALLEL_RETRY_AFTER)
+            refusal = rate_limited("Too many requests of this tenant are running at once.", PARALLEL_RETRY_AFTER)
+            refusal.limited = Limited("parallel", self.rights.parallel, 0, 0.0, PARALLEL_RETRY_AFTER)
+            raise refusal
 
     def _hold(self, counter: Counter, now: float, estimate: int) -> Entry | None:
         return counter.window.add(now, estimate) if counter.limit.mode == "reserve" else None
@@ -234,23 +247,33 @@ def _same_window(a: config.Limit, b: config.Limit) -> bool:
     return (a.window, a.algorithm, a.aligned, a.per_model) == (b.window, b.algorithm, b.aligned, b.per_model)
 
 
-def rate_limited(message: str, retry_after: int) -> Refusal:
+def by(counter: Counter, unit: Literal["requests", "tokens"], refusal: Refusal, now: float) -> Refusal:
+    """The refusal with the limit that said it."""
+    left, limit = counter.remaining(now), counter.limit
+    refusal.limited = Limited(unit, limit.limit, left, limit.window, counter.reset(now))
+    return refusal
+
+
+def rate_limited(message: str, retry_after: float) -> Refusal:
+    for_ever = math.isinf(retry_after)
     return Refusal(
         429,
-        f"{message} Please try again in {retry_after} s.",
+        f"{message} It is not restored." if for_ever else f"{message} Please try again in {retry_after} s.",
         code="rate_limit_exceeded",
         kind="rate_limit_error",
-        headers=retry_headers(miscount.retry_after(retry_after)),
+        headers=retry_headers(None if for_ever else miscount.retry_after(int(retry_after))),
     )
 
 
-def quota_exceeded(retry_after: int) -> Refusal:
+def quota_exceeded(retry_after: float) -> Refusal:
+    for_ever = math.isinf(retry_after)
+    when = "It is not restored." if for_ever else f"It is restored in {retry_after} s."
     return Refusal(
         429,
-        f"You exceeded your current token quota. It is restored in {retry_after} s.",
+        f"You exceeded your current token quota. {when}",
         code="insufficient_quota",
         kind="insufficient_quota",
-        headers=retry_headers(b"%d" % retry_after),
+        headers=retry_headers(None if for_ever else b"%d" % int(retry_after)),
     )
 
 

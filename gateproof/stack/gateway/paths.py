@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gateproof.stack.faults import worn
 from gateproof.stack.gateway.errors import Refusal
+from gateproof.stack.gateway.manner import Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """What a path means. `name` is set where the path ends in the name or id of something."""
 
-    kind: str  # "api", "stored", "models", "model", "live", "ready", "metrics", "admin"
+    kind: str  # "api", "stored", "models", "model", "live", "ready", "metrics", "admin", "fixed"
     api: str | None
     methods: tuple[str, ...]
     name: str | None = None
+    upstream: bytes | None = None
+    """The path that the engine knows, when it is not the client's."""
+    fixed: Callable[[], Reply] | None = None
+    """What a path of kind "fixed" answers to everybody."""
 
 
 def _api(api: str) -> Endpoint:
@@ -59,7 +65,7 @@ def _with_name(path: str) -> Endpoint | None:
     if path.startswith(_MODELS) and (name := _decoded(path.removeprefix(_MODELS))):
         return Endpoint("model", None, ("GET", "HEAD"), name)
     if path.startswith(_ADMIN) and (name := _decoded(path.removeprefix(_ADMIN))):
-        return Endpoint("admin_key", None, ("DELETE",), name)
+        return Endpoint("admin_key", None, ("DELETE", "PATCH"), name)
     if path.startswith(_RESPONSES):
         name, _, part = path.removeprefix(_RESPONSES).partition("/")
         if name.replace("-", "").replace("_", "").isalnum() and part in _STORED_PARTS:

@@ -24,6 +24,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--smoke": {"action": "store_true", "help": "few, read-only, under 15 s: is the target misconfigured?"},
     "--disable": repeatable("ID", "do not test this requirement; the report says DISABLED"),
     "--spend": {"metavar": "BOUND", "help": "the most that may be spent: REQUESTS or REQUESTS,TOKENS"},
+    "--max-wait": {
+        "metavar": "DURATION",
+        "default": "300s",
+        "help": "the longest that one check may wait for a window to end, such as 90s or 10m (default: 300s)",
+    },
     "--report-dir": {"metavar": "DIR", "help": "where reports go (default: reports)"},
 }
 

@@ -90,7 +90,9 @@ def prepare(config: pytest.Config, run: Run, target: Target) -> TargetRun:
 
 def describe(run: Run, target: Target, run_id: str) -> TargetRun:
     expectations = load_expectations(run.expectations_folder, target.expectations, run.catalogue)
-    return TargetRun(target=target, redactor=Redactor(), expectations=expectations, run_id=run_id)
+    return TargetRun(
+        target=target, redactor=Redactor(), expectations=expectations, run_id=run_id, max_wait=run.max_wait
+    )
 
 
 def new_run_id() -> str:
@@ -124,7 +126,13 @@ def mint_declared(ready: TargetRun) -> None:
     for name, tenant in ready.target.tenants.items():
         if name in ready.keys:
             continue
-        need = Need(requests=tenant.requests, tokens=tenant.tokens, parallel=tenant.parallel, models=tenant.models)
+        need = Need(
+            requests=tenant.requests,
+            tokens=tenant.tokens,
+            parallel=tenant.parallel,
+            budget=tenant.budget,
+            models=tenant.models,
+        )
         try:
             made = minter.mint(need, f"{run_prefix(ready.run_id)}{name}")
         except MintFailed as error:

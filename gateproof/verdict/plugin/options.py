@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic_core import PydanticCustomError
 
 from gateproof.errors import ConfigError, near_miss
 from gateproof.targets.loader import load_targets
+from gateproof.targets.values import parse_duration
 from gateproof.verdict.catalogue import Catalogue, load_catalogue
 from gateproof.verdict.outcomes import Level
 from gateproof.verdict.run import Run, Selection, Spend
@@ -66,6 +68,7 @@ def make_run(config: pytest.Config) -> Run:
         selection=selection(config, catalogue),
         spend=parse_spend(config.getoption("--spend")),
         expectations_folder=root / "conformance" / "expectations",
+        max_wait=max_wait(config.getoption("--max-wait")),
         report_root=Path(config.invocation_params.dir, config.getoption("--report-dir") or root / "reports"),
         command=["pytest", *config.invocation_params.args],
     )
@@ -98,6 +101,15 @@ def known_ids(config: pytest.Config, option: str, catalogue: Catalogue) -> froze
 
 def words(values: list[str]) -> list[str]:
     return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def max_wait(text: str) -> float:
+    """Seconds; a number alone is seconds, too."""
+    try:
+        return parse_duration(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except PydanticCustomError as error:
+        accepted = (error.context or {}).get("accepted")
+        raise ConfigError(error.message(), key="--max-wait", accepted=accepted) from None
 
 
 def parse_spend(text: str | None) -> Spend | None:

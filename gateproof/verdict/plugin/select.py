@@ -20,6 +20,7 @@ from gateproof.verdict.plugin.lifecycle import PLAN_FILE
 from gateproof.verdict.plugin.options import RUN, is_worker
 from gateproof.verdict.run import Plan, Run, TargetRun
 
+NOTICED = 1.0  # s; a shorter wait is not worth a word in the plan
 LEVELS = [Level.MUST, Level.SHOULD, Level.MAY]
 
 
@@ -71,15 +72,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         run.plan.problem = str(error)  # the controller says it; an exception here would look like a crash
     dropped = set(items) - set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
-    items[:] = sorted(kept, key=lasts, reverse=True)
+    items[:] = sorted(kept, key=lambda item: lasts(run, item), reverse=True)
     if is_worker(config) and config.workerinput["workerid"] == "gw0":  # type: ignore[attr-defined]
         write_plan(config.stash[PLAN_FILE], run.plan)
 
 
-def lasts(item: pytest.Item) -> float:
+def lasts(run: Run, item: pytest.Item) -> float:
     """Long waits first, so that they overlap with everything else."""
     claim = claim_of(item)
-    return claim.lasts if claim else 0.0
+    return claim.wait(target_of(item, run).target) if claim else 0.0
 
 
 def collects_all(session: pytest.Session) -> bool:
@@ -144,7 +145,7 @@ def keep(run: Run, item: pytest.Item) -> bool:
 
 def window_of(target: Target, consumes: str) -> str | None:
     """The window that a check uses up; None where each check is given a tenant of its own."""
-    if target.mint is not None and getattr(target.mint, consumes, None) is not None:
+    if target.mint is not None and (getattr(target.mint, consumes) or target.mint.tiers):
         return None
     shared = any(tenant.requests and tenant.tokens for tenant in target.tenants.values())
     return f"{target.name}:{'tenants' if shared else consumes}"
@@ -174,6 +175,8 @@ def count(plan: Plan, ready: TargetRun, claim: Claim, item: pytest.Item) -> None
     plan.requests[name] = plan.requests.get(name, 0) + requests
     plan.tokens[name] = plan.tokens.get(name, 0) + tokens
     plan.awaited.setdefault(name, {})[item.nodeid] = claim.requirement
+    if (wait := min(claim.wait(ready.target), ready.max_wait)) >= NOTICED:
+        plan.waits[item.nodeid] = wait
 
 
 def check_spend(run: Run) -> None:
@@ -204,7 +207,16 @@ def announce(config: pytest.Config, run: Run) -> None:
                 ("tokens", run.plan.tokens.get(name, 0), allowed.tokens),
             )
         ]
-        reporter.write_line(f"{name}: {len(run.plan.awaited.get(name, {}))} checks, at most {' and '.join(bounds)}")
+        tests = run.plan.awaited.get(name, {})
+        reporter.write_line(f"{name}: {len(tests)} checks, at most {' and '.join(bounds)}{waits_of(run.plan, tests)}")
+
+
+def waits_of(plan: Plan, tests: Iterable[str]) -> str:
+    """The upper bound of the time that goes into waiting for windows, before any is shared out over workers."""
+    waits = [plan.waits[nodeid] for nodeid in tests if nodeid in plan.waits]
+    if not waits:
+        return ""
+    return f", {len(waits)} of them waiting up to {max(waits):.0f} s, {sum(waits):.0f} s in all"
 
 
 def write_plan(file: Path, plan: Plan) -> None:
