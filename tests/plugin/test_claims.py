@@ -35,6 +35,7 @@ def test_a_wrong_claim_stops_the_collection(
         (["--target", "toy", "--requirement", "TOY-01"], "*--requirement: unknown requirement `TOY-01`*"),
         (["--target", "toy", "--level", "SHALL"], "*--level: unknown level `SHALL`*"),
         (["--target", "toy", "--spend", "much"], "*--spend: `much` is no bound*"),
+        (["--target", "toy", "--max-wait", "soon"], "*--max-wait: not a duration: 'soon'*"),
         (["--target", "toy", "--targets", "nowhere.yaml"], "*nowhere.yaml*"),
     ],
 )
