@@ -1,0 +1,214 @@
+"""One worker's share of a run: every request leaves when it is due, whatever the target does.
+
+Nothing waits for anything: a timer of gevent's loop starts what is due and prepares what comes next, the reactor gives
+back what has ended, and one greenlet reads and records it. What cannot leave is counted, never put off.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from gateproof.load.histogram import Histogram
+from gateproof.load.profile import Profile
+from gateproof.load.recorder import Recorder
+from gateproof.load.requests import Requests
+from gateproof.load.schedule import Schedule
+from gateproof.load.wire.answer import Answer
+from gateproof.load.wire.call import Call, Origin, Patience
+from gateproof.load.wire.clock import Clock
+from gateproof.load.wire.outcome import Outcome
+from gateproof.load.wire.reactor import Reactor
+from gateproof.load.wire.reading import Reading, read
+from gateproof.load.workload import Asked
+
+AHEAD = 8  # requests built before they are due; building one takes tens of microseconds
+LOOK = 0.1  # s between two looks at how late our own timers are
+SLICE = 0.002  # s that recording may take before the loop gets its turn
+DRAIN = 30.0  # s after the last phase for which answers under way are waited for; then they are abandoned
+
+Told = Callable[[int, Call, Reading], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that all workers agree on."""
+
+    profile: Profile
+    schedule: Schedule
+    asked: Asked
+    requests: Requests
+    origin: Origin
+
+
+class Engine:
+    """``run`` returns when every request of this worker's share has ended, one way or another."""
+
+    def __init__(self, plan: Plan, worker: int, workers: int, recorder: Recorder, told: Told) -> None:
+        self._plan, self._worker, self._recorder, self._told = plan, worker, recorder, told
+        self._waiting = deque(plan.schedule.shard(worker, workers).tolist())
+        self._built: deque[tuple[int, bytes]] = deque()
+        self._ended: deque[tuple[Call, Answer]] = deque()
+        self._some_ended, self._over = Event(), Event()
+        self._closed = plan.profile.arrivals.kind == "closed"
+        streams = plan.profile.arrivals.streams or 0
+        self._streams = streams // workers + (worker < streams % workers)
+        patience = plan.profile.patience
+        self._patience = Patience(patience.connect, patience.stall, patience.total)
+        self.reactor = Reactor(self._take_back)
+        self.lag = Histogram()
+        self.in_flight = 0
+        self.stopped = False
+        self._start = 0
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time that this process has used."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return used.ru_utime + used.ru_stime
+
+    def run(self, start: int) -> None:
+        """``start`` is the run's zero on this process's monotonic clock, in ns."""
+        self._start = start
+        loop = gevent.get_hub().loop
+        self._timer = loop.timer(0.0)
+        looking = gevent.spawn(self._look)
+        recording = gevent.spawn(self._record)
+        self._prepare()
+        if self._closed:
+            gevent.sleep(max(0.0, (start - Clock.now()) / 1e9))
+            for _ in range(self._streams):
+                self._start_next()
+        else:
+            self._pace()
+        self._check_over()
+        self._over.wait(timeout=self._left() + DRAIN)
+        self.stop()
+        self._timer.stop()
+        self._timer.close()
+        self.reactor.close()
+        looking.kill()
+        self._some_ended.set()
+        recording.join()
+        self._recorder.flush(now=True)
+
+    def stop(self) -> None:
+        """Nothing more leaves; what has not left is counted as such."""
+        self.stopped = True
+        for index in [*(index for index, _ in self._built), *self._waiting]:
+            if not self._closed:
+                self._recorder.missed(self._known(index), Outcome.NOT_DISPATCHED, "the run was stopped")
+        self._built.clear()
+        self._waiting.clear()
+        self._check_over()
+
+    # --- leaving ---
+
+    def _left(self) -> float:
+        """Seconds until the last phase ends."""
+        return max(0.0, self._start / 1e9 + self._plan.schedule.duration - Clock.now() / 1e9)
+
+    def _prepare(self) -> None:
+        while self._waiting and len(self._built) < AHEAD:
+            index = self._waiting.popleft()
+            self._built.append((index, self._plan.requests.build(index)))
+
+    def _pace(self) -> None:
+        """Start what is due, build what comes next, and wake up for it."""
+        times = self._plan.schedule.times
+        while self._built and (wait := self._start + times[self._built[0][0]] * 1e9 - Clock.now()) <= 0:
+            index, data = self._built.popleft()
+            self._dispatch(index, data)
+            if not self._built:
+                self._prepare()
+        self._prepare()
+        if self._built and not self.stopped:
+            self._arm(wait / 1e9)
+        self._check_over()
+
+    def _arm(self, seconds: float) -> None:
+        self._timer.close()
+        self._timer = gevent.get_hub().loop.timer(max(0.0, seconds))
+        self._timer.start(self._pace)
+
+    def _start_next(self) -> None:
+        """A stream has become free: its next request."""
+        self._prepare()
+        if self.stopped or not self._built or self._left() <= 0:
+            return
+        self._dispatch(*self._built.popleft())
+
+    def _dispatch(self, index: int, data: bytes) -> None:
+        if self.in_flight >= self._plan.profile.in_flight:
+            self._recorder.missed(self._known(index), Outcome.NOT_DISPATCHED, f"{self.in_flight} were under way")
+            return
+        door = self._plan.requests.door(index)
+        call = Call(data, door.stream, index=index, patience=self._patience)
+        self.in_flight += 1
+        self.reactor.start(call, self._plan.origin, reuse=self._plan.profile.keepalive)
+
+    # --- coming back ---
+
+    def _take_back(self, call: Call, answer: Answer) -> None:
+        """From within the loop: only what cannot wait."""
+        self.in_flight -= 1
+        self._ended.append((call, answer))
+        self._some_ended.set()
+        if self._closed:
+            self._start_next()
+
+    def _record(self) -> None:
+        """Read and record what has ended, in slices that leave the loop its turns."""
+        while True:
+            self._some_ended.wait()
+            self._some_ended.clear()
+            until = time.monotonic() + SLICE
+            while self._ended:
+                call, answer = self._ended.popleft()
+                self._settle(call, answer)
+                if time.monotonic() > until:
+                    gevent.sleep(0)
+                    until = time.monotonic() + SLICE
+            self._recorder.flush()
+            self._check_over()
+            if self._over.is_set():
+                return
+
+    def _settle(self, call: Call, answer: Answer) -> None:
+        reading = read(call, answer, self._plan.requests.door(call.index).api, self.reactor.clock)
+        known = self._known(call.index)
+        if self._closed:
+            known["scheduled"] = call.dispatched - self._start
+        self._recorder.done(call, answer, reading, known)
+        self._told(call.index, call, reading)
+
+    def _known(self, index: int) -> dict[str, Any]:
+        schedule, asked = self._plan.schedule, self._plan.asked
+        return {
+            "index": index,
+            "worker": self._worker,
+            "phase": int(schedule.phase[index]),
+            "part": int(asked.part[index]),
+            "scheduled": int(schedule.times[index] * 1e9),
+            "asked_input": int(asked.input_tokens[index]),
+            "asked_output": int(asked.output_tokens[index]),
+        }
+
+    def _check_over(self) -> None:
+        nothing_leaves = self.stopped or not (self._built or self._waiting) or (self._closed and self._left() <= 0)
+        if nothing_leaves and not self.in_flight and not self._ended:
+            self._over.set()
+
+    def _look(self) -> None:
+        """How late our own timers are: a worker that is late itself must not blame the target."""
+        while True:
+            before = Clock.now()
+            gevent.sleep(LOOK)
+            self.lag.add(max(0, Clock.now() - before - int(LOOK * 1e9)))

@@ -1,0 +1,148 @@
+"""The log of a run: one row per due request, in Parquet segments that are whole as soon as they have their name.
+
+``<run>/log/worker-3-000017.parquet``: written beside and renamed, so that a kill -9 costs at most the rows since the
+last flush, and no reader ever sees half a file. Every analysis is a pure function of these.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from gateproof.load.wire.reading import Instants
+
+SCHEMA_VERSION = "1"
+FOLDER = "log"
+FLUSH_ROWS = 2000
+FLUSH_SECONDS = 5.0
+"""At most so much is lost with a worker that is killed."""
+
+INSTANT = pa.int64()  # ns since the start of the run; null: it never came
+COUNT = pa.int32()
+WORD = pa.dictionary(pa.int16(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        ("index", pa.int64()),
+        ("worker", pa.int16()),
+        ("phase", pa.int16()),
+        ("part", pa.int16()),
+        ("scheduled", INSTANT),
+        ("dispatched", INSTANT),
+        ("connected", INSTANT),
+        ("secured", INSTANT),
+        ("sent", INSTANT),
+        ("first_byte", INSTANT),
+        ("first_event", INSTANT),
+        ("first_token", INSTANT),
+        ("first_visible", INSTANT),
+        ("last_token", INSTANT),
+        ("ended", INSTANT),
+        ("read_first_token", INSTANT),
+        ("outcome", WORD),
+        ("detail", pa.string()),
+        ("status", pa.int16()),
+        ("reused", pa.bool_()),
+        ("events", COUNT),
+        ("bytes", pa.int64()),
+        ("asked_input", COUNT),
+        ("asked_output", COUNT),
+        ("prompt_tokens", COUNT),
+        ("completion_tokens", COUNT),
+        ("cached_tokens", COUNT),
+        # us between the arrivals of events with a token; a list for each stream
+        ("gaps", pa.list_(pa.int32())),
+    ],
+    metadata={"gateproof.log": SCHEMA_VERSION},
+)
+COLUMNS = tuple(name for name in SCHEMA.names if name != "gaps")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Writer:
+    """Rows of one worker. ``add`` is cheap; ``flush`` takes some milliseconds per thousand rows."""
+
+    folder: Path
+    worker: int
+    segment: int = 0
+    rows: int = 0
+    _columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    _gaps: list[Instants] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, row: Mapping[str, Any], gaps: Instants) -> None:
+        """One request; what ``row`` leaves out is null. ``gaps`` in microseconds."""
+        for name, column in self._columns.items():
+            column.append(row.get(name))
+        self._gaps.append(gaps)
+        self.rows += 1
+
+    @property
+    def waiting(self) -> int:
+        return len(self._gaps)
+
+    def flush(self) -> Path | None:
+        """Write what waits; None when nothing does. OSError when the disk is full: the rows stay."""
+        if not self._gaps:
+            return None
+        table = self._table()
+        file = self.folder / f"worker-{self.worker}-{self.segment:06}.parquet"
+        part = file.with_suffix(".part")
+        pq.write_table(table, part, compression="zstd")
+        part.replace(file)
+        self._columns = {name: [] for name in COLUMNS}
+        self._gaps = []
+        self.segment += 1
+        return file
+
+    def _table(self) -> pa.Table:
+        arrays = [pa.array(self._columns[name], SCHEMA.field(name).type) for name in COLUMNS]
+        offsets = np.concatenate([[0], np.cumsum([len(gaps) for gaps in self._gaps])]).astype(np.int32)
+        values = np.concatenate(self._gaps).astype(np.int32)
+        gaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+        return pa.Table.from_arrays([*arrays, gaps], schema=SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a log holds. ``unreadable`` names the files that could not be used, ``twice`` counts rows left out."""
+
+    table: pa.Table
+    unreadable: tuple[str, ...] = ()
+    twice: int = 0
+
+
+def read_log(run: Path) -> Rows:
+    """Every row of a run, in the order of its indices, each index once."""
+    tables, unreadable = [], []
+    for file in sorted((run / FOLDER).glob("worker-*.parquet")):
+        try:
+            table = pq.read_table(file)
+            tables.append(table.cast(SCHEMA))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            unreadable.append(f"{file.name}: {_short(error)}")
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    table = table.unify_dictionaries().sort_by("index")
+    index = table["index"].to_numpy()
+    first = np.concatenate([[True], index[1:] != index[:-1]]) if len(index) else np.empty(0, dtype=bool)
+    return Rows(table.filter(pa.array(first)), tuple(unreadable), int(len(index) - first.sum()))
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+
+
+def outcomes(rows: Rows) -> Iterable[str]:
+    """The word of each row."""
+    return (str(value) for value in rows.table["outcome"].cast(pa.string()).to_pylist())
