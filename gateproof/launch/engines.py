@@ -10,6 +10,8 @@ from gateproof.launch import supervisor
 from gateproof.launch.plan import ENGINES, Backend, Plan
 from gateproof.launch.process import Crew
 
+OWN = "openai"  # the reference gateway's manner unless it is told another
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
@@ -29,10 +31,11 @@ def start(crew: Crew, plan: Plan) -> Engines:
 
 def config(plan: Plan, gateway: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The supervisor's configuration. Behind a gateway that passes unknown models on, the engines must know theirs."""
-    backends = [each for model in plan.models for each in (*model.backends, *model.fallback)] if gateway is None else []
+    checks_models = gateway is not None and gateway.get("manner", OWN) == OWN
+    backends = [each for model in plan.models for each in (*model.backends, *model.fallback)]
     return {
         "engines": list(ENGINES),
-        "models": sorted({backend.model for backend in backends}),
+        "models": [] if checks_models else sorted({backend.model for backend in backends}),
         "gateway": gateway,
         "faults": list(plan.options.get("faults", [])),
     }

@@ -10,7 +10,7 @@ from gateproof.errors import ConfigError, near_miss
 from gateproof.launch.launched import Launched
 from gateproof.launch.plan import ADMIN, ENGINES, TEXT_APIS, Backend, Model, Plan, default_models, new_key
 from gateproof.launch.ports import LOOPBACK, free_port
-from gateproof.targets.model import Route, Target, Tenant
+from gateproof.targets.model import Route, Target, Terms
 from gateproof.targets.secrets import resolve_key
 from gateproof.targets.values import KeyRef, Value
 
@@ -28,6 +28,9 @@ def from_target(target: Target, options: Mapping[str, Any] | None = None) -> Pla
         keys=_keys(target),
         api_models={str(api): name for api, name in target.models.items()},
         upstream_timeout=target.promises.upstream_timeout,
+        prices={model: (price.input, price.output) for model, price in target.prices.items()},
+        tiers={} if target.mint is None else {name: _terms(tier) for name, tier in target.mint.tiers.items()},
+        namespace=None if target.kubernetes is None else target.kubernetes.namespace,
     )
 
 
@@ -45,6 +48,9 @@ def running(target: Target, launched: Launched) -> Target:
     }
     if target.mint is not None and ADMIN in launched.keys:
         changes["mint"] = target.mint.model_copy(update={"key": KeyRef.model_validate(launched.keys[ADMIN])})
+    if target.kubernetes is not None and launched.kubernetes_url is not None:
+        token = KeyRef.model_validate(launched.kubernetes_token)
+        changes["kubernetes"] = target.kubernetes.model_copy(update={"server": launched.kubernetes_url, "token": token})
     return target.running_at(
         launched.base_url, control=launched.upstream_control, direct=launched.upstream_direct, **changes
     )
@@ -64,16 +70,24 @@ def _keys(target: Target) -> dict[str, str]:
 def _gateway(target: Target) -> dict[str, Any]:
     """What the reference gateway must do to keep the target's promises."""
     config: dict[str, Any] = {
-        "tenants": {name: _tenant(tenant) for name, tenant in target.tenants.items()},
+        "manner": target.stack,
+        "tenants": {name: _terms(tenant) for name, tenant in target.tenants.items()},
         "keepalive": target.promises.keepalive,
+        "prices": {model: price.model_dump() for model, price in target.prices.items()},
     }
+    if target.load.capacity is not None:
+        config["capacity"] = target.load.capacity
     if target.promises.max_body is not None:
         config["max_body"] = target.promises.max_body
     return config
 
 
-def _tenant(tenant: Tenant) -> dict[str, Any]:
-    return tenant.model_dump(include={"requests", "tokens", "parallel", "models"}, exclude_none=True)
+def _terms(terms: Terms) -> dict[str, Any]:
+    told = terms.model_dump(include={"requests", "tokens", "parallel", "models"}, exclude_none=True)
+    if terms.budget is None:
+        return told
+    budget = {"limit": terms.budget.limit, "window": terms.budget.window, "status": terms.budget.statuses[0]}
+    return {**told, "budget": budget}
 
 
 def _models(target: Target) -> tuple[Model, ...]:
@@ -106,9 +120,8 @@ def _model(route: Route, apis: Mapping[str, list[str]], dead: str) -> Model:
         Backend(dead if route.dead else _engine(engine, route), name, share) for engine, share in shares.items()
     ]
     fallback = [Backend(_engine(engine, route), name) for engine in route.fallback]
-    return Model(
-        route.model, tuple(backends), tuple(fallback), route.alias_of, _served(route.api, apis.get(route.model))
-    )
+    served = _served(route.api, apis.get(route.model))
+    return Model(route.model, tuple(backends), tuple(fallback), route.alias_of, served, route.affinity)
 
 
 def _served(api: str, declared: list[str] | None) -> tuple[str, ...]:

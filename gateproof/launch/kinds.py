@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateproof.errors import ConfigError, near_miss
-from gateproof.launch import litellm, portkey, reference, vllm
+from gateproof.launch import envoy, litellm, portkey, reference, vllm
 from gateproof.launch.launched import Launched
 from gateproof.launch.plan import Plan
 from gateproof.launch.process import Crew
@@ -18,6 +18,7 @@ KINDS: dict[str, Starter] = {
     "vllm": vllm.start,
     "litellm": litellm.start,
     "portkey": portkey.start,
+    "envoy": envoy.start,
 }
 
 

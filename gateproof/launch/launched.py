@@ -25,6 +25,8 @@ class Launched:
     gateway_control: str | None = None  # of the reference gateway: where it puts on faults
     keys: dict[str, str] = field(default_factory=dict, repr=False)  # by tenant; "admin" may mint others
     headers: dict[str, str] = field(default_factory=dict, repr=False)  # that each request must carry
+    kubernetes_url: str | None = None  # of the API server that keeps the tenants
+    kubernetes_token: str | None = field(default=None, repr=False)
     models: dict[str, str] = field(default_factory=dict)  # by API: one that works here
     env: dict[str, str] = field(default_factory=dict)  # folder, pids and the like, for people
     versions: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateproof.errors import ConfigError
-from gateproof.launch.plan import VLLM, Backend, Model, Plan
+from gateproof.launch.plan import ENGINE_KEY, VLLM, Backend, Model, Plan
 from gateproof.launch.ports import LOOPBACK
 from gateproof.launch.vllm import MODEL as TINY_LLAMA
 
@@ -45,12 +45,14 @@ def _deployment(plan: Plan, model: Model, index: int, backend: Backend, urls: Ma
     params: dict[str, Any] = {
         "model": f"{provider(plan)}/{backend.model}",
         "api_base": f"{urls.get(backend.engine, backend.engine)}/v1",
-        "api_key": "none",
+        "api_key": ENGINE_KEY,
     }
     if len(model.backends) > 1:
         params["weight"] = backend.weight
     if plan.upstream_timeout is not None:
         params["timeout"] = plan.upstream_timeout
+    if price := plan.prices.get(model.name):
+        params["input_cost_per_token"], params["output_cost_per_token"] = price
     info: dict[str, Any] = {"id": f"{model.name}-{backend.engine}-{index}"}
     if "embeddings" in model.apis:
         info["mode"] = "embedding"

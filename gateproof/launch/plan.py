@@ -15,6 +15,8 @@ from gateproof.errors import ConfigError, near_miss
 ENGINES = ("a", "b")
 VLLM = "vllm"  # as an engine behind LiteLLM
 ADMIN = "admin"  # whose key may make others; no tenant
+# What our engines are given as their key, which they do not look at: a check sees that nobody else gets to see it.
+ENGINE_KEY = "sk-engine-of-a-launched-stack"
 TEXT_APIS = ("chat", "completions", "responses", "messages")
 
 
@@ -36,6 +38,7 @@ class Model:
     fallback: tuple[Backend, ...] = ()
     alias_of: str | None = None
     apis: tuple[str, ...] = TEXT_APIS
+    affinity: bool = False  # equal prefixes go to the same backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Plan:
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_models: Mapping[str, str] = field(default_factory=dict)
     upstream_timeout: float | None = None
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of a token in and out, by model
+    tiers: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # what each allows, where tiers have the limits
+    namespace: str | None = None  # of the Kubernetes objects that stand for tenants
     detached: bool = False
 
     def option(self, name: str, default: bool) -> bool:

@@ -13,7 +13,7 @@ from gateproof.launch import engines
 from gateproof.launch.engines import Engines
 from gateproof.launch.environments import DATA, Environment, node, node_modules
 from gateproof.launch.launched import Launched
-from gateproof.launch.plan import Backend, Model, Plan
+from gateproof.launch.plan import ENGINE_KEY, Backend, Model, Plan
 from gateproof.launch.ports import LOOPBACK, answers, free_port
 from gateproof.launch.process import Crew, environment
 
@@ -75,7 +75,7 @@ def _target(plan: Plan, model: Model, upstream: Engines) -> dict[str, Any]:
 
 
 def _backend(plan: Plan, model: Model, backend: Backend, upstream: Engines) -> dict[str, Any]:
-    target: dict[str, Any] = {"provider": "openai", "api_key": "none", "custom_host": upstream.v1(backend)}
+    target: dict[str, Any] = {"provider": "openai", "api_key": ENGINE_KEY, "custom_host": upstream.v1(backend)}
     if backend.model != model.name:
         target["override_params"] = {"model": backend.model}
     if len(model.backends) > 1:

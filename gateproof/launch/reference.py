@@ -9,7 +9,7 @@ from typing import Any
 import gateproof
 from gateproof.launch import engines, supervisor
 from gateproof.launch.launched import Launched
-from gateproof.launch.plan import ADMIN, Backend, Model, Plan
+from gateproof.launch.plan import ADMIN, ENGINE_KEY, Backend, Model, Plan
 from gateproof.launch.process import Crew
 
 OPTIONS = ("faults", "gateway")
@@ -39,6 +39,7 @@ def gateway(plan: Plan) -> dict[str, Any]:
     config: dict[str, Any] = {
         **plan.gateway,
         "tenants": tenants,
+        "upstream_key": ENGINE_KEY,
         "keys": {key: tenant for tenant, key in plan.keys.items() if tenant in tenants},
         "models": {model.name: _model(model) for model in plan.models},
     }
@@ -53,6 +54,8 @@ def _model(model: Model) -> dict[str, Any]:
     if model.alias_of is not None:
         return {"alias_of": model.alias_of}
     config: dict[str, Any] = {"backends": [_backend(backend) for backend in model.backends], "apis": list(model.apis)}
+    if model.affinity:
+        config["affinity"] = True
     if model.fallback:
         config["fallback"] = [_backend(backend) for backend in model.fallback]
     return config

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 HANG_GUARD = 1200.0  # s; with the installation of the gateway, which happens once per machine
 
 
-@pytest.mark.parametrize("target", ["real-portkey", "real-vllm", "real-litellm"])
+@pytest.mark.parametrize("target", ["real-portkey", "real-vllm", "real-envoy", "real-litellm"])
 def test_a_real_gateway_does_what_is_known_of_it(target: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--target", target, "-n", "2"],

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ STACKS: dict[str, dict[str, Any]] = {
     "portkey": {"stack": "portkey-oss", "launch": "portkey"},
     "litellm": {"stack": "litellm", "launch": {"kind": "litellm", "db": False}},
     "litellm-db": {"stack": "litellm", "launch": "litellm"},
+    "envoy": {"stack": "tokenlabs", "launch": "envoy"},
     "vllm": {"stack": "vllm", "launch": {"kind": "vllm", "api_key": True}, "models": {"chat": "tiny-llama"}},
 }
 
@@ -49,6 +51,7 @@ def chat(launched: Launched, model: str, *, tenant: str = "main", **more: Any) -
 
 def ports(launched: Launched) -> list[int]:
     urls = [launched.base_url, *launched.upstream_control, *launched.engines.values()]
+    urls += [launched.kubernetes_url] if launched.kubernetes_url else []
     return [port for url in urls if (port := urlsplit(url).port) is not None]
 
 
@@ -94,7 +97,43 @@ def test_a_key_of_litellm_is_made_used_and_deleted() -> None:
         running.stop()
 
 
-@pytest.mark.parametrize("stack", ["reference", "portkey", "litellm-db"])
+def test_a_key_of_tokenlabs_is_a_secret() -> None:
+    """Made, limited by its tier as TokenLabs' own are, moved to another tier, and deleted."""
+    running = launch(target("envoy"))
+    headers = {"authorization": f"Bearer {running.kubernetes_token}", "content-type": "application/merge-patch+json"}
+    secrets = f"{running.kubernetes_url}/api/v1/namespaces/kuadrant-system/secrets"
+    labels = {"authorino.kuadrant.io/managed-by": "authorino", "app": "token-labs"}
+    annotations = {"kuadrant.io/groups": "free", "secret.kuadrant.io/user-id": "made"}
+    made = {"metadata": {"name": "made", "labels": labels, "annotations": annotations}}
+    change = {"metadata": {"annotations": {"kuadrant.io/groups": "pro"}}}
+    running.keys["made"] = "tlabs_made"
+    try:
+        with httpx.Client(headers=headers, trust_env=False) as cluster:
+            assert chat(running, "chat-a", tenant="made").status_code == 401
+            assert cluster.post(secrets, json=made | {"stringData": {"api_key": "tlabs_made"}}).status_code == 201
+            # ten a minute is what TokenLabs' free tier has
+            assert [chat(running, "chat-a", tenant="made").status_code for _ in range(11)] == [200] * 10 + [429]
+            assert cluster.patch(f"{secrets}/made", content=json.dumps(change)).status_code == 200
+            assert chat(running, "chat-a", tenant="made").status_code == 200
+            assert cluster.delete(f"{secrets}/made").status_code == 200
+            assert chat(running, "chat-a", tenant="made").status_code == 401
+    finally:
+        running.stop()
+
+
+def test_envoy_survives_large_bodies_side_by_side() -> None:
+    """With the processor in a filter of the engines' clusters, Envoy 1.40.0 died of the first few."""
+    running = launch(target("envoy"))
+    padding: dict[str, Any] = {"metadata": {"padding": "x" * 1_000_000}}
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = pool.map(lambda _: chat(running, "chat-a", **padding).status_code, range(40))
+            assert list(answers) == [200] * 40
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("stack", ["reference", "portkey", "envoy", "litellm-db"])
 def test_the_start_after_a_killed_one_cleans_up(stack: str) -> None:
     code = (
         "import json, os, sys\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -28,7 +27,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--control-port", type=int, required=True)
     arguments = parser.parse_args()
-    settings = config.gateway_from(json.loads(first_line()))
+    settings = config.gateway_from(json.loads(process.first_line()))
     worn.set(settings.faults)
     process.end_with_parent()
     gateway = Gateway(settings)
@@ -40,14 +39,6 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     process.serve(app, [arguments.port, arguments.control_port], GatewayProtocol)
-
-
-def first_line() -> bytes:
-    """Unbuffered, so that the rest of standard input is left for watching its end."""
-    line = b""
-    while not line.endswith(b"\n") and (piece := os.read(0, 1 if line else 65536)):
-        line += piece
-    return line
 
 
 if __name__ == "__main__":
