@@ -21,6 +21,8 @@ MannerName = Literal[
 DEFAULT_UPSTREAM_TIMEOUT = 120.0  # s; above the longest unary answer that the default target promises
 DEFAULT_KEEPALIVE = 15.0  # s; the WHATWG authoring note on SSE says "every 15 seconds or so"
 DEFAULT_MAX_BODY = 32 * 1024 * 1024  # bytes
+DEFAULT_REQUEST_TIMEOUT = 30.0  # s; llm-proxy's REQUEST_TIMEOUT
+DEFAULT_WINDOW = 60.0  # s; "per minute", as most admin APIs call their limits
 DEFAULT_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 LIFETIME = "lifetime"  # a window that never ends
@@ -57,12 +59,30 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `limit` in money, in one window or ever; what is over it gets this status."""
+
+    limit: float
+    window: float = math.inf
+    status: int = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of one token, in the money of the budgets."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """What one tenant may use. `models` None means all."""
 
     requests: tuple[Limit, ...] = ()
     tokens: tuple[Limit, ...] = ()
     parallel: int | None = None
+    budget: Budget | None = None
     models: tuple[str, ...] | None = None
 
 
@@ -84,6 +104,8 @@ class Model:
     alias_of: str | None = None
     fallback: tuple[Backend, ...] = ()
     reply_model: Literal["target", "requested"] = "target"
+    affinity: bool = False
+    """Which backend is told by the beginning of the prompt, not by lot."""
     listed: bool = True
 
 
@@ -97,10 +119,20 @@ class Gateway:
     engines: Mapping[str, str] = field(default_factory=dict)
     manner: MannerName = "openai"
     """How it speaks: as the dialect of that name does."""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """By public model name; the others cost nothing."""
+    window: float = DEFAULT_WINDOW
+    """s; that of the limits which an admin API sets by number alone."""
     admin_key: str | None = None
+    upstream_key: str | None = None
+    """What the engines get as the gateway's own credential."""
     upstream_timeout: float = DEFAULT_UPSTREAM_TIMEOUT
     keepalive: float = DEFAULT_KEEPALIVE
+    request_timeout: float = DEFAULT_REQUEST_TIMEOUT
+    """s after which an answer is cut off, by manners that do so."""
     max_body: int = DEFAULT_MAX_BODY
+    capacity: int | None = None
+    """Requests to one model that may be under way at once; more are refused. None: any number."""
     hosts: tuple[str, ...] = DEFAULT_HOSTS
     cors: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
@@ -170,9 +202,29 @@ def tenant_from(value: Any, key: str = "tenant") -> Tenant:
     for name in ("requests", "tokens"):
         if name in given:
             given[name] = _each(given[name], f"{key}.{name}", limit_from)
+    if "budget" in given:
+        given["budget"] = budget_from(given["budget"], f"{key}.budget")
     if "models" in given:
         given["models"] = tuple(given["models"])
     return Tenant(**given)
+
+
+def budget_from(value: Any, key: str = "budget") -> Budget:
+    given = _known(Budget, value, key)
+    if "window" in given:
+        given["window"] = duration(given["window"], f"{key}.window")
+    return Budget(**{**given, "limit": _money(given.get("limit"), f"{key}.limit")})
+
+
+def price_from(value: Any, key: str = "price") -> Price:
+    given = _known(Price, value, key)
+    return Price(*(_money(given.get(name), f"{key}.{name}") for name in ("input", "output")))
+
+
+def _money(value: Any, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigError(f"{value!r} is no amount of money", key=key, accepted="a number of 0 or more")
+    return float(value)
 
 
 def _backend(value: Any, key: str) -> Backend:
@@ -194,8 +246,9 @@ def gateway_from(value: Any, key: str = "gateway") -> Gateway:
     given = {name: item for name, item in _known(Gateway, value or {}, key).items() if item is not None}
     given["tenants"] = _named(given.get("tenants", {}), f"{key}.tenants", tenant_from)
     given["models"] = _named(given.get("models", {}), f"{key}.models", model_from)
+    given["prices"] = _named(given.get("prices", {}), f"{key}.prices", price_from)
     _choice(given.get("manner", "openai"), f"{key}.manner", get_args(MannerName))
-    for name in ("upstream_timeout", "keepalive"):
+    for name in ("upstream_timeout", "keepalive", "window", "request_timeout"):
         if name in given:
             given[name] = duration(given[name], f"{key}.{name}")
     for name in ("hosts", "cors", "faults"):

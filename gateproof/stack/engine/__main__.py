@@ -7,7 +7,7 @@ import logging
 
 from gateproof.stack.engine.app import create
 from gateproof.stack.engine.wire import Message, Receive, Send
-from gateproof.stack.process import end_with_parent, serve
+from gateproof.stack.process import Door, end_with_parent, serve
 
 
 def main() -> None:
@@ -19,13 +19,14 @@ def main() -> None:
     given = parser.parse_args()
     # An ordered cut is an application that returns early, which uvicorn would report each time.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-    server, control = create(given.name, given.model)
+    door = Door(given.port)
+    server, control = create(given.name, given.model, door)
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await (control if scope["server"][1] == given.control_port else server)(scope, receive, send)
 
     end_with_parent()
-    serve(app, [given.port, given.control_port])
+    serve(app, [given.port, given.control_port], door=door)
 
 
 if __name__ == "__main__":

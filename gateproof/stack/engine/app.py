@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,6 +14,7 @@ from gateproof.stack.engine import audio, chat, messages, pages, responses, vect
 from gateproof.stack.engine.ledger import Ledger
 from gateproof.stack.engine.wire import Call, ClientGone, Cut, Message, Receive, Refused, Send
 from gateproof.stack.faults import note_requirement, worn
+from gateproof.stack.process import Door
 
 Handler = Callable[[Call, dict[str, Any]], Awaitable[None]]
 
@@ -32,10 +34,10 @@ UPLOAD = "/v1/audio/transcriptions"
 GETS = ("/v1/models", "/health", "/ping", "/version", "/metrics")
 
 
-def create(name: str, models: Collection[str] = ()) -> tuple[App, App]:
+def create(name: str, models: Collection[str] = (), door: Door | None = None) -> tuple[App, App]:
     """(model server, control port) of the engine of this name; without ``models`` it serves any model."""
     ledger = Ledger(name, models)
-    return App(ledger, serve), App(ledger, control)
+    return App(ledger, serve), App(ledger, partial(control, door=door))
 
 
 class App:
@@ -84,6 +86,8 @@ async def serve(call: Call) -> None:
             await audio.transcriptions(call, content)
         else:
             await POSTS[path](call, json_object(content))
+    elif path.startswith(responses.STORED):
+        await responses.stored(call)
     elif path in GETS or path.startswith("/v1/models/"):
         if call.method not in ("GET", "HEAD"):
             raise Refused(405, f"{call.method} is not allowed here.")
@@ -116,8 +120,8 @@ async def page(call: Call) -> None:
             await pages.one_model(call, path.removeprefix("/v1/models/"))
 
 
-async def control(call: Call) -> None:
-    """Loopback only, no key: what was seen, the counters, which faults are worn."""
+async def control(call: Call, door: Door | None) -> None:
+    """Loopback only, no key: what was seen, the counters, which faults are worn, whether the door is open."""
     match call.method, call.path:
         case "GET", "/seen":
             nonce = parse_qs(call.scope["query_string"].decode()).get("nonce", [""])[0]
@@ -131,5 +135,20 @@ async def control(call: Call) -> None:
         case "PUT", "/faults":
             worn.set(json_object(await call.read()).get("names", []))
             await call.json(200, {"names": worn.names})
+        case (("GET" | "PUT"), "/door") if door is not None:
+            if call.method == "PUT":
+                await move(door, json_object(await call.read()))
+            await call.json(200, {"engine": call.ledger.name, "open": door.is_open})
         case _:
             raise Refused(404, f"Unknown path {call.path} of the control port.")
+
+
+async def move(door: Door, order: dict[str, Any]) -> None:
+    """``{"shut": SECONDS}``, or ``{"shut": 0}`` to open it now."""
+    seconds = order.get("shut")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise Refused(400, "Expected the seconds for which the door is to be shut.", param="shut")
+    if seconds:
+        door.shut(seconds)
+    else:
+        await door.open()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateproof.stack.engine import reply, slips, tokens, validate
+from gateproof.stack.engine.layout import arranged
 from gateproof.stack.engine.obey import answer, obey
 from gateproof.stack.engine.reply import Choice
 from gateproof.stack.engine.script import Script, parse, text_of
@@ -42,7 +43,9 @@ async def chat(call: Call, body: dict[str, Any]) -> None:
     head = head_of(call, body, "chat.completion", "chatcmpl")
     told = {**seen.usage, **reply.details(made), **script.usage}
     if body.get("stream"):
-        await send(call, script, chunks(body, head, made, told, ChatShape(body)))
+        events = chunks(body, head, made, told, ChatShape(body))
+        await slips.prefill(call, script.spoken)
+        await send(call, script, arranged(script.usage_at, events, told["prompt_tokens"]))
     else:
         shown = [ChatShape(body).whole(index, each) for index, each in enumerate(made)]
         value = {**head, "choices": shown, "usage": told}

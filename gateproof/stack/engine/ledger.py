@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import time
 from collections import deque
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from gateproof.stack.engine.stored import Stored
 
 KEPT = 5000  # requests; more than any run sends between two looks
 RAW_LIMIT = 64 * 1024  # bytes of a body that is kept as text
@@ -40,9 +43,11 @@ class Ledger:
         self.name = name
         self.models = frozenset(models)
         """The only models that exist here; none: every name will do."""
+        self.stored = Stored()
         self.requests = self.running = self.cancelled = 0
         self.tokens_in = self.tokens_out = 0
         self._kept: deque[Seen] = deque(maxlen=KEPT)
+        self._free: dict[str, list[float]] = {}
 
     def begin(self, seen: Seen) -> Seen:
         self._kept.append(seen)
@@ -62,6 +67,13 @@ class Ledger:
             seen.usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
         self.tokens_in += count_of(seen.usage.get("prompt_tokens"))
         self.tokens_out += count_of(seen.usage.get("completion_tokens"))
+
+    def turn(self, nonce: str, slots: int, lasts: float) -> float:
+        """Seconds until a request is done that needs one of so many slots for so long, first come first served."""
+        free, now = self._free.setdefault(nonce, [0.0] * slots), time.monotonic()
+        done = max(now, heapq.heappop(free)) + lasts
+        heapq.heappush(free, done)
+        return done - now
 
     def by_nonce(self, nonce: str) -> list[dict[str, Any]]:
         return [asdict(seen) for seen in self._kept if seen.nonce == nonce]

@@ -12,7 +12,9 @@ from gateproof.stack.engine.wire import JSON_TYPE, Call, Cut
 async def obey(call: Call, script: Script) -> bool:
     """Wait as ordered; True when the ordered answer has been given instead of a reply."""
     call.watch()
-    await call.sleep(script.delay)
+    if script.coding == "gzip":
+        call.compress()
+    await call.sleep(call.ledger.turn(script.nonce, script.slots, script.delay) if script.slots else script.delay)
     if not script.status:
         return False
     text = script.body

@@ -1,4 +1,4 @@
-"""POST /v1/responses: the Responses API, unary and as its sequence of events."""
+"""POST /v1/responses, unary and as its sequence of events, and the responses that are stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from gateproof.stack.engine.obey import answer, obey
 from gateproof.stack.engine.reply import Choice
 from gateproof.stack.engine.script import parse, text_of
 from gateproof.stack.engine.streaming import Item, send
-from gateproof.stack.engine.wire import Call
+from gateproof.stack.engine.wire import Call, Refused
+
+STORED = "/v1/responses/"
+STORED_METHODS = {"": ("GET", "DELETE"), "input_items": ("GET",)}  # by what follows the id
 
 
 def input_text(given: Any) -> str:
@@ -32,16 +35,43 @@ async def responses(call: Call, body: dict[str, Any]) -> None:
     if not isinstance(validate.required(body, "input"), str | list):
         raise validate.refuse("input", "neither text nor items")
     validate.check_number(body, "max_output_tokens", 1, float("inf"), whole=True)
+    check_previous(call, body.get("previous_response_id"))
     made = reply.choice(script, {"max_tokens": body.get("max_output_tokens")}, 0, None)
     count = tokens.count(text) + tokens.PER_MESSAGE
     seen.usage = {"prompt_tokens": count, "completion_tokens": made.tokens, "total_tokens": count + made.tokens}
     if await obey(call, script):
         return
     base = base_of(body)
+    if base["store"]:
+        call.ledger.stored.keep(finished(base, made, seen.usage), body["input"])
     if body.get("stream"):
         await send(call, script, events(base, made, seen.usage), done=False)
     else:
         await answer(call, script, finished(base, made, seen.usage))
+
+
+def check_previous(call: Call, previous: Any) -> None:
+    """A conversation goes on only where it began."""
+    if previous is not None and call.ledger.stored.get(previous) is None:
+        message = f"Previous response with id '{previous}' not found."
+        raise Refused(400, message, code="previous_response_not_found", param="previous_response_id")
+
+
+async def stored(call: Call) -> None:
+    """GET and DELETE of a stored response, and GET of what it answers."""
+    identifier, _, part = call.path.removeprefix(STORED).partition("/")
+    stay = call.ledger.stored.get(identifier)
+    if part not in STORED_METHODS or stay is None:
+        raise Refused(404, f"Response with id '{identifier}' not found.", code="response_not_found")
+    if call.method not in STORED_METHODS[part]:
+        raise Refused(405, f"{call.method} is not allowed here.")
+    if call.method == "DELETE":
+        call.ledger.stored.delete(identifier)
+        await call.json(200, {"id": identifier, "object": "response", "deleted": True})
+    elif part:
+        await call.json(200, {"object": "list", "data": stay.items, "has_more": False})
+    else:
+        await call.json(200, stay.response)
 
 
 def base_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -58,6 +88,8 @@ def base_of(body: dict[str, Any]) -> dict[str, Any]:
         "model": body["model"],
         "output": [],
         "parallel_tool_calls": True,
+        "previous_response_id": body.get("previous_response_id"),
+        "store": body.get("store") is not False,
         "temperature": body.get("temperature", 1.0),
         "tool_choice": body.get("tool_choice", "auto"),
         "tools": body.get("tools") or [],

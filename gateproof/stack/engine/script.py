@@ -8,6 +8,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 MARK = "<<gateproof:"
+
+# Where a stream tells its usage.
+LAST = "last"  # OpenAI's place: in a chunk of its own, the last one before [DONE]
+BEFORE_LAST = "before-last"  # with another chunk, which tells nothing, between it and [DONE]
+RUNNING = "running"  # in every chunk, what was used so far
+BEFORE_COMMENT = "before-comment"  # with a comment between it and [DONE]
+BEFORE_EXTRA = "before-extra-event"  # as the last chunk, with another event after [DONE]
+
 _DECODER = json.JSONDecoder()
 
 
@@ -20,6 +28,8 @@ class Script:
     tokens: int = 8
     gap: float = 0.0
     delay: float = 0.0
+    slots: int = 0
+    """At most so many requests with this nonce are worked on at once, each for its delay; the others wait. 0: any."""
     ttft: float = 0.0
     split: int = 0
     eol: str = "\n"
@@ -32,6 +42,9 @@ class Script:
     headers: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] = field(default_factory=dict)
+    usage_at: str = LAST
+    coding: str = ""
+    """gzip: the answer is compressed, whatever the request accepts."""
     cut_after: int | None = None
     stall_after: int | None = None
     error_after: int | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gateproof.stack.engine.script import Script
+from gateproof.stack.engine.script import BEFORE_COMMENT, BEFORE_EXTRA, Script
 from gateproof.stack.engine.wire import Call, Cut
 
 STREAM_TYPE = "text/event-stream; charset=utf-8"
@@ -49,8 +49,12 @@ async def send(call: Call, script: Script, items: Iterable[Item], *, done: bool 
         )
         if item.content and await pace.after():
             return
+    if script.usage_at == BEFORE_COMMENT:
+        await write(call, script, f": end{script.eol}{script.eol}".encode())
     if done:
         await write(call, script, encode(script, DONE))
+    if script.usage_at == BEFORE_EXTRA:
+        await write(call, script, encode(script, "{}", "close"))
     await call.finish()
 
 

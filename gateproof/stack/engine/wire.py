@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,6 +14,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 JSON_TYPE = "application/json"
+GZIP = {"content-encoding": "gzip"}
 
 
 class Refused(Exception):
@@ -54,6 +56,7 @@ class Call:
         self.head_sent = False
         self.seen: Seen | None = None
         self._gone: asyncio.Task[None] | None = None
+        self._packer: zlib._Compress | None = None
 
     @property
     def method(self) -> str:
@@ -112,7 +115,7 @@ class Call:
             pass
 
     async def head(self, status: int, content_type: str, headers: dict[str, str] | None = None) -> None:
-        fields = {"content-type": content_type, **(headers or {})}
+        fields = {"content-type": content_type, **(GZIP if self._packer else {}), **(headers or {})}
         encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in fields.items()]
         self.head_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -123,14 +126,22 @@ class Call:
 
     async def write(self, data: bytes) -> None:
         self.check()
+        if self._packer is not None:
+            data = self._packer.compress(data) + self._packer.flush(zlib.Z_SYNC_FLUSH)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def compress(self) -> None:
+        """Answer with gzip from now on, as caches and proxies do, too, whatever the request accepts."""
+        self._packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
 
     async def finish(self, data: bytes = b"") -> None:
         self.check()
+        if self._packer is not None:
+            data = self._packer.compress(data) + self._packer.flush()
         await self._send({"type": "http.response.body", "body": data})
 
     async def whole(self, status: int, data: bytes, content_type: str, headers: dict[str, str] | None = None) -> None:
-        length = {"content-length": str(len(data))}
+        length = {} if self._packer else {"content-length": str(len(data))}
         await self.head(status, content_type, {**length, **(headers or {})})
         await self.finish(data if self.method != "HEAD" else b"")
 

@@ -31,20 +31,17 @@ class Fault:
     """What the message of at least one of the broken requirements must contain: the offending value."""
 
 
-# Which requirement's check sent the request being served, for the trace; the judge says so in its User-Agent.
-serving: ContextVar[str] = ContextVar("serving", default="")
+# Whose checks sent the request being served, for the trace; the judge says so in its User-Agent.
+serving: ContextVar[tuple[str, ...]] = ContextVar("serving", default=())
 
 
 _REQUIREMENT = re.compile(rb"\b([A-Z0-9]+-\d{3})\b")
 
 
 def note_requirement(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Remember, for this request's task, whose check it belongs to."""
-    for name, value in headers:
-        if name == b"user-agent" and (found := _REQUIREMENT.search(value)):
-            serving.set(found[1].decode())
-            return
-    serving.set("")
+    """Remember, for this request's task, whose check it belongs to; several may judge one request."""
+    agent = next((value for name, value in headers if name == b"user-agent"), b"")
+    serving.set(tuple(found.decode() for found in _REQUIREMENT.findall(agent)))
 
 
 class Worn:
@@ -58,7 +55,7 @@ class Worn:
         """By fault: the requirements whose requests came to its hook; what never comes there, it cannot change."""
 
     def __call__(self, name: str) -> bool:
-        self.reached.setdefault(name, set()).add(serving.get())
+        self.reached.setdefault(name, set()).update(serving.get())
         return name in self._names
 
     def __bool__(self) -> bool:

@@ -69,4 +69,25 @@ FAULTS = (
         stands_for="a cache on the way that answers for a gateway long dead",
         shows="max-age=60",
     ),
+    Fault(
+        "ready_without_backends",
+        where="gateway",
+        breaks=("HEALTH-007",),
+        stands_for="a readiness that is liveness: traffic comes to a gateway that can serve none",
+        shows="(True, 200)",
+    ),
+    Fault(
+        "never_ready_again",
+        where="gateway",
+        breaks=("HEALTH-008",),
+        stands_for="an outage that is remembered until a restart",
+        shows="503",
+    ),
+    Fault(
+        "ready_only_with_all",
+        where="gateway",
+        breaks=("HEALTH-011",),
+        stands_for="one model of many is down, and the gateway is taken out for all of them",
+        shows="(False, 503)",
+    ),
 )

@@ -67,8 +67,8 @@ FAULTS = (
     Fault(
         "listing_costs_tokens",
         where="gateway",
-        breaks=("MODELS-009",),
+        breaks=("MODELS-009", "QUOTA-023"),
         stands_for="a quota charged for listing models, too",
-        shows="after the listings",
+        shows="listings before it as without",
     ),
 )

@@ -130,6 +130,7 @@ FAULTS = (
         "stream_buffered",
         where="gateway",
         breaks=("STREAM-017", "STREAM-018", "STREAM-029"),
+        clouds=("RATE-035",),
         stands_for="events gathered until a proxy buffer is full",
         link="https://github.com/BerriAI/litellm/issues/26102",
         shows="together",

@@ -52,4 +52,19 @@ FAULTS = (
         stands_for="the tokens of a stream told by the number of its chunks",
         link="https://github.com/BerriAI/litellm/pull/25410",
     ),
+    Fault(
+        "cached_tokens_told_as_none",
+        where="gateway",
+        breaks=("USAGE-008",),
+        stands_for="usage that is rebuilt from its three totals",
+        link="https://github.com/BerriAI/litellm/issues/15945",
+        shows="cached_tokens",
+    ),
+    Fault(
+        "metrics_leave_out_answers",
+        where="gateway",
+        breaks=("USAGE-009",),
+        stands_for="a token metric that counts prompts alone",
+        shows="tokens more",
+    ),
 )

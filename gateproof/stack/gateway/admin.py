@@ -15,7 +15,7 @@ from gateproof.stack.gateway.errors import Refusal
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.keyring import Key, Keyring
 
-_RIGHTS = ("requests", "tokens", "parallel", "models")
+_RIGHTS = ("requests", "tokens", "parallel", "budget", "models")
 _ACCEPTED = ("tenant", *_RIGHTS, "expires_in")
 
 

@@ -16,6 +16,7 @@ EXACT = 2**53  # above it a double cannot hold every integer
 # What a gateway with a model of its own knows of requests and replies.
 _REPLY = {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"}
 _PAIR = re.compile(rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})+")
+_CACHED = re.compile(rb'("cached_tokens": ?)\d+')
 _LONE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -85,7 +86,17 @@ def reply(body: bytes, value: object) -> bytes:
     """The body of a unary chat completion as the client gets it."""
     if isinstance(value, dict) and value.keys() - _REPLY and worn("response_fields_dropped"):
         return json.dumps({name: part for name, part in value.items() if name in _REPLY}).encode()
+    if cached_in(value) and worn("cached_tokens_told_as_none"):
+        return _CACHED.sub(rb"\g<1>0", body)
     return body
+
+
+def cached_in(value: object) -> int:
+    """Tokens of the prompt that came from a cache."""
+    usage = value.get("usage") if isinstance(value, dict) else None
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return cached if isinstance(cached, int) else 0
 
 
 def reply_headers(headers: list[tuple[bytes, bytes]], accepted: bytes, size: int) -> list[tuple[bytes, bytes]]:

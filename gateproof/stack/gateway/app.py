@@ -9,19 +9,19 @@ from typing import Any
 
 from gateproof.stack import config
 from gateproof.stack.faults import note_requirement, worn
-from gateproof.stack.gateway import admin, careless, cors
+from gateproof.stack.gateway import admin, careless, cors, leaky, loopholes
 from gateproof.stack.gateway.answer import Answer, Send
 from gateproof.stack.gateway.auth import authenticate
 from gateproof.stack.gateway.body import Receive, read_body
-from gateproof.stack.gateway.errors import ClientGone, Refusal
+from gateproof.stack.gateway.errors import ClientGone, Cut, Refusal
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.health import Readiness
 from gateproof.stack.gateway.keyring import Keyring, Tenant
+from gateproof.stack.gateway.manner import Asked
+from gateproof.stack.gateway.manners import MANNERS
 from gateproof.stack.gateway.metrics import Metrics
-from gateproof.stack.gateway.paths import Endpoint, allow, check_method, find
+from gateproof.stack.gateway.paths import Endpoint, check_method
 from gateproof.stack.gateway.service import Service
-
-METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,16 @@ class Gateway:
 
     def __init__(self, settings: config.Gateway) -> None:
         self.settings = settings
+        self.manner = MANNERS[settings.manner]
         self.keyring = Keyring(settings)
         self.metrics = Metrics()
-        self.service = Service(settings, self.metrics)
+        self.service = Service(settings, self.metrics, self.manner)
+        self.admin = self.manner.admin(self.keyring, settings)
         self.running = 0
         self.readiness = Readiness(self.service.pool, self.service.catalogue)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        answer = Answer(send)
+        answer = Answer(send, self.manner)
         note_requirement(scope["headers"])
         try:
             await self.respond(scope, receive, answer)
@@ -46,6 +48,8 @@ class Gateway:
             await self.refuse(answer, refusal)
         except ClientGone:
             pass
+        except Cut:
+            scope["cut"]()
         except RecursionError:
             await self.refuse(answer, Refusal(400, "The request is nested too deeply.", code="invalid_json"))
         except Exception:
@@ -58,24 +62,16 @@ class Gateway:
             await answer.refuse(refusal)
 
     async def respond(self, scope: MutableMapping[str, Any], receive: Receive, answer: Answer) -> None:
-        headers = RequestHeaders(list(scope["headers"]))
-        self.check_host(headers, scope["http_version"])
-        endpoint = find(scope["raw_path"])
+        headers = answer.headers = RequestHeaders(list(scope["headers"]))
+        self.manner.check_host(headers, scope["http_version"], self.settings.hosts)
+        endpoint = self.manner.find(scope["method"], scope["raw_path"])
         answer.api = endpoint.api
         answer.extra = cors.response_headers(headers, self.settings.cors)
         if scope["method"] == "OPTIONS":
-            await answer.whole(204, [(b"allow", allow(endpoint)), *cors.preflight(headers, answer.extra)], b"")
+            await answer.reply(self.manner.options(endpoint, headers, answer.extra))
             return
         check_method(endpoint, scope["method"])
         await self.open_or_closed(scope, receive, answer, endpoint, headers)
-
-    def check_host(self, headers: RequestHeaders, version: str) -> None:
-        """RFC 9112 §3.2: exactly one Host; and only for names that are ours."""
-        hosts = headers.all(b"host")
-        if len(hosts) > 1 or (not hosts and version == "1.1"):
-            raise Refusal(400, "Exactly one Host header is required.", code="invalid_host")
-        if hosts and "*" not in self.settings.hosts and host_name(hosts[0]) not in self.settings.hosts:
-            raise Refusal(421, "This host is not served here.", code="unknown_host")
 
     async def open_or_closed(
         self,
@@ -88,18 +84,21 @@ class Gateway:
         """Probes are open; everything else wants to know who is calling."""
         if endpoint.kind in {"live", "ready"}:
             await self.spoil_probe(endpoint, headers, answer)
-        if endpoint.kind == "live":
-            version = {"version": "1.4.2"} if worn("probe_tells_version") else {}
-            await answer.json(202 if worn("liveness_is_202") else 200, {"status": "live", **version})
-        elif endpoint.kind == "ready":
-            ready = await self.readiness.ready() and not worn("never_ready")
-            await answer.json(200 if ready else 503, {"status": "ready" if ready else "not ready"})
+            await answer.reply(self.manner.probe(endpoint.kind, await self.is_ready(endpoint.kind)))
         elif endpoint.kind == "metrics":
-            await answer.whole(200, [(b"content-type", METRICS_TYPE)], self.metrics.text(self.reader(headers)))
+            reader = None if self.manner.open_metrics else self.reader(headers, endpoint)
+            await answer.reply(self.manner.metrics(self.metrics, reader))
+        elif endpoint.fixed is not None:
+            await answer.reply(endpoint.fixed())
         elif endpoint.kind in {"admin", "admin_key"}:
-            await self.administer(scope["method"], receive, answer, endpoint, headers)
+            await self.administer(scope, receive, answer, headers)
         else:
             await self.serve(scope, receive, answer, endpoint, headers)
+
+    async def is_ready(self, probe: str) -> bool:
+        if probe == "live" or not self.manner.ready_asks_engines:
+            return True
+        return await self.readiness.ready() and not worn("never_ready")
 
     async def spoil_probe(self, endpoint: Endpoint, headers: RequestHeaders, answer: Answer) -> None:
         known = bool(headers.all(b"authorization"))
@@ -112,23 +111,19 @@ class Gateway:
         if endpoint.kind == "live" and worn("probes_cacheable"):
             answer.extra = [*answer.extra, (b"cache-control", b"public, max-age=60")]
 
-    def reader(self, headers: RequestHeaders) -> str | None:
+    def reader(self, headers: RequestHeaders, endpoint: Endpoint) -> str | None:
         """Whose numbers may be read: everybody's by the admin, a tenant's own by the tenant."""
         if admin.is_admin(headers, self.settings.admin_key):
             return None
-        return authenticate(headers, self.keyring, None).name
+        return self.manner.authenticate(headers, self.keyring, endpoint).name
 
     async def administer(
-        self, method: str, receive: Receive, answer: Answer, endpoint: Endpoint, headers: RequestHeaders
+        self, scope: MutableMapping[str, Any], receive: Receive, answer: Answer, headers: RequestHeaders
     ) -> None:
-        admin.check_admin(headers, self.settings.admin_key)
-        if endpoint.kind == "admin_key":
-            await answer.json(200, admin.revoke(self.keyring, endpoint.name or ""))
-        elif method == "POST":
-            body = await read_body(receive, headers, self.settings.max_body)
-            await answer.json(200, admin.mint(self.keyring, body))
-        else:
-            await answer.json(200, admin.listing(self.keyring))
+        path = scope["raw_path"].decode("latin-1")
+        self.admin.check(headers, path)
+        body = await read_body(receive, headers, self.settings.max_body)
+        await answer.reply(self.admin.answer(Asked(scope["method"], path, scope["query_string"], headers, body)))
 
     async def serve(
         self,
@@ -142,18 +137,28 @@ class Gateway:
             await answer.json(200, self.service.catalogue.listing(next(iter(self.keyring.tenants.values()))))
             return
         headers = careless.with_key_of_query(headers, scope["query_string"])
-        tenant = authenticate(headers, self.keyring, endpoint.api)
-        answer.meter = tenant.meter
+        if self.manner.glance is not None and endpoint.kind == "api":
+            body = await read_body(receive, headers, self.settings.max_body)
+            self.manner.glance(endpoint, headers, body)
+            receive = replayed(body, receive)
+        try:
+            tenant = self.manner.authenticate(headers, self.keyring, endpoint)
+        except Refusal:
+            loopholes.charge_for_strangers(self.keyring)
+            raise
+        tenant = leaky.told_tenant(headers, self.keyring, tenant)
+        answer.tenant, answer.meter = tenant, tenant.meter
         self.running += 1
         try:
             if endpoint.kind == "models":
                 bill_listing(tenant)
-                await answer.json(200, self.service.catalogue.listing(tenant))
+                await answer.json(200, self.service.listing(tenant))
             elif endpoint.kind == "model":
-                await answer.json(200, self.service.catalogue.card(endpoint.name or "", tenant))
+                await answer.json(200, self.service.card(endpoint.name or "", tenant))
             else:
                 await self.service.serve(scope, receive, answer, endpoint, tenant, headers)
         except Refusal as refusal:
+            loopholes.after_mistake(tenant, refusal)
             await self.refuse(answer, refusal)
         finally:
             self.running -= 1
@@ -168,7 +173,11 @@ def bill_listing(tenant: Tenant) -> None:
         admission.release()
 
 
-def host_name(value: bytes) -> str:
-    """The host without its port."""
-    text = value.decode("latin-1").lower()
-    return text if text.endswith("]") else text.rpartition(":")[0] or text
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that has been read, to be read again; then what else comes."""
+    again: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> MutableMapping[str, Any]:
+        return again.pop() if again else await receive()
+
+    return receive_again

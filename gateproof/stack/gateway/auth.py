@@ -19,7 +19,7 @@ def authenticate(headers: RequestHeaders, keyring: Keyring, api: str | None) -> 
         return tenant
     token = credential(headers, api)
     tenant = keyring.tenant_of(token) or careless.some_tenant(keyring, token)
-    if tenant is None:
+    if tenant is None or keyring.is_unlearnt(token, api):
         raise unauthorized("Incorrect API key provided.", token_sent=True)
     careless.check_restricted(tenant, api)
     return tenant
@@ -28,7 +28,7 @@ def authenticate(headers: RequestHeaders, keyring: Keyring, api: str | None) -> 
 def credential(headers: RequestHeaders, api: str | None) -> str:
     """The one token that was sent. Two different ones are refused: nobody may guess which one counts."""
     tokens = [bearer_token(value) for value in headers.all(b"authorization")]
-    if api in X_API_KEY_APIS:
+    if api in X_API_KEY_APIS and not (headers.all(b"x-api-key") and worn("x_api_key_unknown")):
         tokens += [value.decode("latin-1") for value in headers.all(b"x-api-key")]
     if not tokens:
         raise unauthorized("You didn't provide an API key. Send it as `Authorization: Bearer KEY`.")

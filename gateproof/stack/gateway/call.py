@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateproof.stack.gateway import altered, miscount, splice
+from gateproof.stack import config
+from gateproof.stack.gateway import altered, budget, leaky, miscount, splice
 from gateproof.stack.gateway.answer import Answer
 from gateproof.stack.gateway.catalogue import Destination, Route
 from gateproof.stack.gateway.headers import RequestHeaders, to_upstream
 from gateproof.stack.gateway.keyring import Tenant
 from gateproof.stack.gateway.limits import Admission
+from gateproof.stack.gateway.manner import Cache, Manner
 from gateproof.stack.gateway.presence import Presence
 from gateproof.stack.gateway.tokens import prompt_tokens
 from gateproof.stack.gateway.upstream import request_head
@@ -35,9 +37,27 @@ class Call:
     tenant: Tenant
     answer: Answer
     presence: Presence
+    upstream_key: str | None = None
     route: Route | None = None
+    cache: Cache | None = None
     admission: Admission | None = None
+    price: config.Price | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    unread: bool = False
+    """Whether a fault overlooked the usage."""
+    client: tuple[str, int] | None = None
+    """Address and port of the other end of the connection."""
+    path: bytes = b""
+    """As the client wrote it."""
+
+    @property
+    def manner(self) -> Manner:
+        return self.answer.manner
+
+    @property
+    def owner(self) -> str:
+        """Whose the stored responses of this call are."""
+        return "" if self.manner.shares_responses else self.tenant.name
 
     @property
     def streams(self) -> bool:
@@ -46,16 +66,21 @@ class Call:
     @property
     def hides_usage(self) -> bool:
         """Usage is asked of the engine for accounting, and the client did not ask for it."""
-        return self.streams and self.api in USAGE_IN_STREAM and not wants_usage(self.request)
+        metered = self.streams and self.api in USAGE_IN_STREAM and self.manner.asks_for_usage
+        return metered and not wants_usage(self.request)
 
     def head_for(self, destination: Destination, body: bytes) -> bytes:
-        pairs = to_upstream(self.headers, self.answer.request_id)
+        pairs = [*to_upstream(self.headers, self.answer.request_id), *leaky.left_in(self)]
+        if self.upstream_key is not None:
+            pairs.append((b"authorization", b"Bearer " + self.upstream_key.encode()))
+        if self.manner.upstream_headers is not None:
+            pairs = self.manner.upstream_headers(self, pairs)
         length = None if self.method == "GET" else len(body)
         return request_head(self.method, destination.origin, self.target, pairs, length)
 
     def body_for(self, destination: Destination) -> bytes:
         """The client's bytes, but for the declared rewrites: the model's name and `include_usage`."""
-        body = self.body
+        body = self.body if self.manner.outgoing is None else self.manner.outgoing(self, self.body)
         if destination.model and destination.model != self.model:
             body = self.rename(body, destination.model)
         if self.api == "chat":
@@ -76,7 +101,10 @@ class Call:
             self.admission.charge(miscount.charged(self, self.ledger.tokens))
         elif partial is not None:
             self.ledger.prompt, self.ledger.completion = prompt_tokens(self.request), partial
-            self.admission.charge(self.ledger.tokens)
+            self.admission.charge(miscount.broken_off(self, self.ledger.tokens))
+        else:
+            return
+        self.admission.book(budget.cost(self.price, self.ledger))
 
 
 def wants_usage(request: dict[str, Any]) -> bool:

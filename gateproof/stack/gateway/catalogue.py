@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from gateproof.stack import config
 from gateproof.stack.faults import worn
 from gateproof.stack.gateway.errors import Refusal
 from gateproof.stack.gateway.keyring import Tenant
+from gateproof.stack.gateway.lots import Draw, at_random
 from gateproof.stack.gateway.upstream import Origin
 
 RETIRED = "chat-retired"  # a model that a fault lists, and nothing serves
@@ -54,6 +54,31 @@ class Catalogue:
         kind = "models.info" if worn("listing_called_info") else "list"
         return {"object": kind, "data": [self._card(name) for name in listed]}
 
+    @property
+    def created(self) -> int:
+        """Unix time."""
+        return self._created
+
+    @property
+    def first_origin(self) -> Origin:
+        """The first engine, for manners that know no models."""
+        return next(iter(self._origins.values()))
+
+    def elsewhere(self, name: str) -> Origin | None:
+        """Where a model is served from when that is none of the engines."""
+        model = self._models.get(name)
+        places = [each.engine for each in model.backends if "://" in each.engine] if model is not None else []
+        return Origin.of(places[0]) if places else None
+
+    def serves(self, name: str) -> tuple[str, ...] | None:
+        """The APIs of a model; None: all."""
+        model = self._models[name]
+        return model.apis if model.alias_of is None else self._models[model.alias_of].apis
+
+    def names(self, tenant: Tenant) -> list[str]:
+        """What the tenant may use, for lists of another shape."""
+        return [name for name, model in self._models.items() if model.listed and tenant.may_use(name)]
+
     def _shown_to(self, tenant: Tenant, name: str) -> bool:
         return tenant.may_use(name) or worn("listing_ignores_grants")
 
@@ -80,11 +105,13 @@ class Catalogue:
             raise unknown_model(name)
         return model
 
-    def route(self, name: str, api: str, tenant: Tenant) -> Route:
+    def route(self, name: str, api: str, tenant: Tenant, draw: Draw = at_random) -> Route:
         """Follow the alias, check the API, draw the backend."""
         if api == "embeddings" and name not in self._models and worn("unknown_model_told_in_two_ways"):
             raise Refusal(404, "No such deployment.", code="deployment_not_found", param="model")
         name = self._asked(name, api)
+        if name in self._models and not tenant.may_use(name) and worn("no_right_is_called_no_key"):
+            raise Refusal(401, "This key may not use the model.", code="invalid_api_key")
         asked = self.find(name, tenant)
         target_name = asked.alias_of or name
         target = self._models[target_name]
@@ -96,7 +123,7 @@ class Catalogue:
             )
         backends = asked.backends or target.backends or (config.Backend(next(iter(self._origins))),)
         fallback = asked.fallback or target.fallback
-        attempts = tuple(self._destination(backend, target_name) for backend in (draw(backends), *fallback))
+        attempts = tuple(self._destination(backend, target_name) for backend in (draw(target, backends), *fallback))
         if (api == "embeddings" and worn("embeddings_to_another_backend")) or (
             asked.alias_of and worn("alias_to_another_backend")
         ):
@@ -126,13 +153,6 @@ class Catalogue:
         """Every place that some model is served from."""
         backends = [backend for model in self._models.values() for backend in (*model.backends, *model.fallback)]
         return {*self._origins.values(), *(self._destination(backend, "").origin for backend in backends)}
-
-
-def draw(backends: tuple[config.Backend, ...]) -> config.Backend:
-    """One backend by weight, anew for each request; weight 0 gets nothing."""
-    if len(backends) == 1:
-        return backends[0]
-    return random.choices(backends, [backend.weight for backend in backends])[0]
 
 
 def model_name(value: Any) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 
 from gateproof.stack.faults import worn
 from gateproof.stack.gateway.answer import Answer, Send
-from gateproof.stack.gateway.app import METRICS_TYPE, Gateway
+from gateproof.stack.gateway.app import Gateway
 from gateproof.stack.gateway.body import Receive, parse_object, read_body
 from gateproof.stack.gateway.errors import Refusal
 from gateproof.stack.gateway.headers import RequestHeaders
+from gateproof.stack.gateway.manners import OPENAI
+from gateproof.stack.gateway.metrics import METRICS_TYPE
 
 MAX_BODY = 1024 * 1024  # bytes; a list of fault names
 
@@ -23,7 +25,7 @@ class Control:
         self.gateway = gateway
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        answer = Answer(send)
+        answer = Answer(send, OPENAI)
         try:
             await self.respond(scope, receive, answer)
         except Refusal as refusal:

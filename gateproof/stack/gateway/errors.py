@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -15,6 +16,17 @@ _TYPES = {
     413: "request_too_large",
     429: "rate_limit_error",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The limit that refused. `reset`: seconds until it has room again, infinite for a lifetime cap."""
+
+    unit: Literal["requests", "tokens", "parallel"]
+    limit: int
+    remaining: int
+    window: float
+    reset: float
 
 
 class Refusal(Exception):
@@ -34,6 +46,7 @@ class Refusal(Exception):
         self.status, self.message, self.code, self.param = status, message, code, param
         self.kind = kind or error_type(status)
         self.headers: Headers = list(headers)
+        self.limited: Limited | None = None
 
     def body(self, api: str | None) -> bytes:
         return envelope(api, self.message, self.kind, param=self.param, code=self.code, status=self.status)
@@ -45,6 +58,10 @@ class UpstreamError(Refusal):
 
 class ClientGone(Exception):
     """The client hung up; there is nobody left to answer."""
+
+
+class Cut(Exception):
+    """The answer must end unfinished: its connection is closed, so that the client sees that something is missing."""
 
 
 def error_type(status: int) -> str:

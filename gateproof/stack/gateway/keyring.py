@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateproof.stack import config
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.limits import Meter
 
+PAIRS_APART = 0.1  # s; tenants that are made faster than that are made by several checks at the same time
 KEY_BYTES = 24  # 192 random bits: not to be guessed
+LEARNT_WITHIN = 3.0  # s that a fault lets a new key wait; more than the default target promises
 ID_DIGITS = 16  # of the SHA-256, enough to name a key without telling it
 
 
@@ -24,7 +28,7 @@ class Tenant:
     meter: Meter
     minted: bool = False
     sibling: Tenant | None = None
-    """The tenant made just before, not used by then: whose counters a fault mistakes for this one's."""
+    """The tenant made just before, alike and not used by then: whose counters a fault mistakes for this one's."""
 
     def may_use(self, model: str) -> bool:
         return self.rights.models is None or model in self.rights.models
@@ -50,30 +54,72 @@ class Keyring:
     def __init__(self, settings: config.Gateway) -> None:
         now = time.time()
         self.tenants = {name: Tenant(name, rights, Meter(rights)) for name, rights in settings.tenants.items()}
+        self.blocked: set[str] = set()
+        """Values of keys that exist and may do nothing."""
+        self._revoked: dict[str, Tenant] = {}
+        self._learnt: set[str] = set()
+        self._made = (-math.inf, -math.inf)
+        """When the last two tenants were made, on the monotonic clock."""
         self._keys = {value: Key(value, tenant, now) for value, tenant in settings.keys.items()}
 
+    def _sibling(self, rights: config.Tenant) -> Tenant | None:
+        """The tenant made just before, when these two came as a pair, alike and apart from others."""
+        before = next(reversed(self.tenants.values()), None)
+        if before is None or not before.minted or not before.meter.untouched or before.rights != rights:
+            return None
+        return before if self._made[1] - self._made[0] > PAIRS_APART else None
+
     def tenant_of(self, token: str) -> Tenant | None:
-        """Exact match only; an expired or revoked key is unknown."""
+        """Exact match only; an expired, blocked or revoked key is unknown."""
         key = self._keys.get(token)
-        if key is None or (key.expires is not None and time.time() >= key.expires):
+        if key is None:
+            return self._late(token)
+        if token in self.blocked or (key.expires is not None and time.time() >= key.expires):
             return None
         return self.tenants[key.tenant]
 
-    def mint(self, name: str | None, rights: config.Tenant | None, lifetime: float | None) -> Key:
-        """A new key for a tenant, which is made when it is new and changed when `rights` are given."""
+    def _late(self, token: str) -> Tenant | None:
+        """Nobody; faults only: whoever had a key that was taken back."""
+        tenant = self._revoked.get(token)
+        if tenant is None:
+            return None
+        replaced = tenant.name in self.tenants
+        if replaced and worn("replaced_keys_live_on"):
+            return tenant
+        return tenant if not replaced and worn("revoked_keys_live_on") else None
+
+    def is_unlearnt(self, token: str, api: str | None) -> bool:
+        """Faults only: whether a key is too new for a replica that reads its store now and then.
+
+        What is no chat makes it read at once.
+        """
+        key = self._keys.get(token)
+        if key is None or self.tenants[key.tenant].rights != config.Tenant():
+            return False
+        if api != "chat":
+            self._learnt.add(token)
+        new = time.time() < key.created + LEARNT_WITHIN and token not in self._learnt
+        return new and worn("new_keys_are_learnt_late")
+
+    def mint(
+        self, name: str | None, rights: config.Tenant | None, lifetime: float | None, *, value: str | None = None
+    ) -> Key:
+        """A new key for a tenant, which is made when it is new and changed when `rights` are given.
+
+        `value` is the key itself, for manners that give theirs a form of their own.
+        """
         tenant = self.tenants.get(name) if name else None
         if tenant is None:
             name = name or f"t-{secrets.token_hex(6)}"
             rights = rights or config.Tenant()
-            before = next(reversed(self.tenants.values()), None)
-            sibling = before if before is not None and before.minted and before.meter.untouched else None
-            tenant = self.tenants[name] = Tenant(name, rights, Meter(rights), minted=True, sibling=sibling)
+            tenant = Tenant(name, rights, Meter(rights), minted=True, sibling=self._sibling(rights))
+            self.tenants[name] = tenant
+            self._made = (self._made[1], time.monotonic())
         elif rights is not None:
             self.change(tenant.name, rights)
         now = time.time()
-        key = Key(
-            f"gp-{secrets.token_urlsafe(KEY_BYTES)}", tenant.name, now, now + lifetime if lifetime is not None else None
-        )
+        value = value or f"gp-{secrets.token_urlsafe(KEY_BYTES)}"
+        key = Key(value, tenant.name, now, now + lifetime if lifetime is not None else None)
         self._keys[key.value] = key
         return key
 
@@ -83,8 +129,18 @@ class Keyring:
     def change(self, name: str, rights: config.Tenant) -> None:
         """Other rights for a tenant; what is used stays used where the window is the same."""
         tenant = self.tenants[name]
+        if tenant.rights.tokens and rights.tokens and worn("quotas_frozen_when_made"):
+            return
         tenant.rights = rights
         tenant.meter.change(rights)
+
+    def add(self, name: str, rights: config.Tenant) -> None:
+        """A tenant without keys, which stays until it is removed."""
+        self.tenants[name] = Tenant(name, rights, Meter(rights))
+
+    def remove(self, name: str) -> None:
+        """A tenant that has no keys any more."""
+        del self.tenants[name]
 
     def revoke(self, value_or_id: str) -> bool:
         """Forget a key, and a minted tenant with its last key."""
@@ -92,6 +148,7 @@ class Keyring:
         if key is None:
             return False
         del self._keys[key.value]
+        self._revoked[key.value] = self.tenants[key.tenant]
         orphaned = all(other.tenant != key.tenant for other in self)
         if orphaned and self.tenants[key.tenant].minted:
             del self.tenants[key.tenant]

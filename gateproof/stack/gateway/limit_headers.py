@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from gateproof.stack.gateway import misheaded
 from gateproof.stack.gateway.headers import Pairs
 from gateproof.stack.gateway.limits import Counter, Meter
 
@@ -33,9 +34,9 @@ def draft_03(counters: list[Counter], now: float) -> Pairs:
     counter = tightest(counters, now)
     policies = [f"{c.limit.limit};w={math.ceil(c.limit.window)}" for c in ending(counters)]
     return [
-        (b"x-ratelimit-limit", ", ".join([str(counter.limit.limit), *policies]).encode()),
-        (b"x-ratelimit-remaining", b"%d" % counter.remaining(now)),
-        *[(b"x-ratelimit-reset", b"%d" % math.ceil(c.reset(now))) for c in ending([counter])],
+        (b"x-ratelimit-limit", ", ".join([str(misheaded.limit(counter)), *policies]).encode()),
+        (b"x-ratelimit-remaining", b"%d" % misheaded.remaining(counter, now)),
+        *[(b"x-ratelimit-reset", b"%d" % misheaded.reset(c, now)) for c in ending([counter])],
     ]
 
 
@@ -47,7 +48,7 @@ def openai_style(unit: bytes, counters: list[Counter], now: float) -> Pairs:
     return [
         (b"x-ratelimit-limit-" + unit, b"%d" % counter.limit.limit),
         (b"x-ratelimit-remaining-" + unit, b"%d" % counter.remaining(now)),
-        *[(b"x-ratelimit-reset-" + unit, go_duration(c.reset(now)).encode()) for c in ending([counter])],
+        *[(b"x-ratelimit-reset-" + unit, duration(c.reset(now)).encode()) for c in ending([counter])],
     ]
 
 
@@ -56,9 +57,9 @@ def ietf(named: dict[str, list[Counter]], now: float) -> Pairs:
     policies, states = [], []
     for unit, counters in named.items():
         for index, counter in enumerate(ending(counters)):
-            name = unit if index == 0 else f"{unit}-{index + 1}"
-            policies.append(f'"{name}";q={counter.limit.limit};w={math.ceil(counter.limit.window)}')
-            states.append(f'"{name}";r={counter.remaining(now)};t={math.ceil(counter.reset(now))}')
+            name = misheaded.name(unit if index == 0 else f"{unit}-{index + 1}")
+            policies.append(f"{name};q={counter.limit.limit};w={math.ceil(counter.limit.window)}")
+            states.append(f"{name};r={counter.remaining(now)};t={math.ceil(counter.reset(now))}")
     if not policies:
         return []
     return [(b"ratelimit-policy", ", ".join(policies).encode()), (b"ratelimit", ", ".join(states).encode())]
@@ -67,6 +68,10 @@ def ietf(named: dict[str, list[Counter]], now: float) -> Pairs:
 def ending(counters: list[Counter]) -> list[Counter]:
     """Those whose windows end: there is no reset of a lifetime to tell."""
     return [counter for counter in counters if math.isfinite(counter.limit.window)]
+
+
+def duration(seconds: float) -> str:
+    return misheaded.duration(go_duration(seconds), seconds)
 
 
 def go_duration(seconds: float) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateproof.stack import config
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway import miscount
+from gateproof.stack.gateway.budget import Purse
 from gateproof.stack.gateway.errors import Limited, Refusal
 
 PARALLEL_RETRY_AFTER = 1  # s; nobody can know when a running request ends, one second is the least that can be said
@@ -53,6 +55,11 @@ class FixedWindow:
             self._used += amount - entry.amount
             entry.amount = amount
 
+    def refused(self, now: float) -> None:
+        """A refusal leaves the window as it is; a fault begins it anew."""
+        if now < self._end and worn("refusals_extend_the_window"):
+            self._start, self._end = now, now + self._length
+
     def free_in(self, now: float, _needed: int) -> float:
         """Seconds until there is room again: the end of the window; infinite for a cap that holds for a lifetime."""
         start = self._start if now < self._end else self._window_start(now)
@@ -85,6 +92,11 @@ class SlidingWindow:
         if entry.at + self._length > now:
             self._used += amount - entry.amount
             entry.amount = amount
+
+    def refused(self, now: float) -> None:
+        """A refusal is not in the log; a fault writes it there, as logs in sorted sets do that are asked afterwards."""
+        if worn("refusals_extend_the_window"):
+            self.add(now, 1)
 
     def free_in(self, now: float, needed: int) -> float:
         """Seconds until `needed` units have left the log."""
@@ -131,6 +143,7 @@ class Admission:
     meter: Meter
     tokens: list[tuple[Counter, Entry | None]]
     open: bool = True
+    booked: bool = False
 
     def charge(self, tokens: int) -> None:
         """Settle the token budgets with what was really used. Only the first call counts."""
@@ -142,6 +155,14 @@ class Admission:
             elif tokens:
                 counter.window.add(now, tokens)
         self.tokens = []
+
+    def book(self, cost: float) -> None:
+        """Take what it cost from the budget. Only the first call counts."""
+        purse = self.meter.purse
+        if purse is None or self.booked:
+            return
+        self.booked = True
+        purse.book(time.monotonic(), miscount.booked(cost, self.meter.running))
 
     def release(self) -> None:
         """The end of the request, whatever it was: nothing stays reserved, the slot is free."""
@@ -158,11 +179,17 @@ class Meter:
         self.rights = rights
         self.running = 0
         self.last_charge = 0
+        self.hot, self.refused_at = 0, -math.inf
+        self.purse = None if rights.budget is None else Purse(rights.budget)
         self._counters: dict[tuple[str, int, str], Counter] = {}
 
     def change(self, rights: config.Tenant) -> None:
         """Other limits from now on; what is used stays used where the window is the same."""
         old, self.rights, self._counters = self._counters, rights, {}
+        if rights.budget is None or self.purse is None:
+            self.purse = None if rights.budget is None else Purse(rights.budget)
+        else:
+            self.purse.budget = rights.budget
         for key, counter in old.items():
             limits = rights.requests if key[0] == "requests" else rights.tokens
             if key[1] < len(limits) and _same_window(limits[key[1]], counter.limit):
@@ -182,7 +209,8 @@ class Meter:
 
     def _of(self, kind: str, limits: tuple[config.Limit, ...], model: str) -> list[Counter]:
         return [
-            self._counter((kind, index, model if limit.per_model else ""), limit) for index, limit in enumerate(limits)
+            self._counter((kind, index, model if limit.per_model and not miscount.pooled() else ""), limit)
+            for index, limit in enumerate(limits)
         ]
 
     def _counter(self, key: tuple[str, int, str], limit: config.Limit) -> Counter:
@@ -198,6 +226,8 @@ class Meter:
         self.check_requests(requests, now)
         self.check_tokens(tokens, now, estimate)
         self.check_parallel()
+        if self.purse is not None and not miscount.unlimited(self.purse, now):
+            self.purse.check(now)
         for counter in requests:
             counter.window.add(now, miscount.weight(self.running))
         self.running += 1
@@ -210,11 +240,15 @@ class Meter:
             counter.window.add(now, 1)
 
     def check_requests(self, counters: list[Counter], now: float) -> None:
+        if len(counters) > 1 and worn("later_limits_are_forgotten"):
+            counters = counters[:1]
         refusing = [counter for counter in counters if not miscount.admits(counter, now, self.running)]
         if refusing:
-            miscount.hold_up()
+            miscount.hold_up(self, now)
             last = max(refusing, key=lambda counter: counter.retry_after(now, 1))
-            refusal = rate_limited("Rate limit reached for requests.", last.retry_after(now, 1))
+            refusal = rate_limited("Rate limit reached for requests.", miscount.wait(last, now))
+            for counter in refusing:
+                counter.window.refused(now)
             raise by(last, "requests", refusal, now)
 
     def check_tokens(self, counters: list[Counter], now: float, estimate: int) -> None:
@@ -229,7 +263,9 @@ class Meter:
             raise by(last, "tokens", quota_exceeded(last.retry_after(now, needed)), now)
 
     def check_parallel(self) -> None:
-        if self.rights.parallel is not None and self.running >= self.rights.parallel:
+        if self.rights.parallel is not None and miscount.full(self.running, self.rights.parallel):
+            if self.rights.requests and worn("crowded_out_is_counted"):
+                self.count_refused("")
             refusal = rate_limited("Too many requests of this tenant are running at once.", PARALLEL_RETRY_AFTER)
             refusal.limited = Limited("parallel", self.rights.parallel, 0, 0.0, PARALLEL_RETRY_AFTER)
             raise refusal
@@ -261,13 +297,17 @@ def rate_limited(message: str, retry_after: float) -> Refusal:
         f"{message} It is not restored." if for_ever else f"{message} Please try again in {retry_after} s.",
         code="rate_limit_exceeded",
         kind="rate_limit_error",
-        headers=retry_headers(None if for_ever else miscount.retry_after(int(retry_after))),
+        headers=miscount.refusal_headers(
+            retry_headers(None if for_ever else miscount.retry_after(int(retry_after))),
+        ),
     )
 
 
 def quota_exceeded(retry_after: float) -> Refusal:
     for_ever = math.isinf(retry_after)
     when = "It is not restored." if for_ever else f"It is restored in {retry_after} s."
+    if miscount.miscalled():
+        return rate_limited("Rate limit reached for tokens.", retry_after)
     return Refusal(
         429,
         f"You exceeded your current token quota. {when}",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gateproof.stack.faults import worn
 from gateproof.stack.gateway.usage import Ledger
+
+METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -27,8 +30,14 @@ class Metrics:
         labels = (("tenant", tenant), ("model", model), ("api", api), ("code", str(status)))
         self._values["gateproof_requests_total", labels] += 1
 
+    def rows(self, name: str) -> list[tuple[dict[str, str], int]]:
+        """Labels and value of each row of one counter, for manners that name them otherwise."""
+        return [(dict(labels), value) for (row, labels), value in sorted(self._values.items()) if row == name]
+
     def tokens(self, tenant: str, model: str, api: str, ledger: Ledger) -> None:
         for kind, amount in (("input", ledger.prompt), ("output", ledger.completion)):
+            if kind == "output" and amount and worn("metrics_leave_out_answers"):
+                continue
             if amount:
                 labels = (("tenant", tenant), ("model", model), ("type", kind))
                 self._values["gateproof_tokens_total", labels] += amount

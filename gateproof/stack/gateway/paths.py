@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from gateproof.stack.faults import worn
+from gateproof.stack.gateway import loopholes
 from gateproof.stack.gateway.errors import Refusal
 from gateproof.stack.gateway.manner import Reply
 
@@ -54,6 +55,8 @@ def find(raw_path: bytes) -> Endpoint:
     """The endpoint of a path, or 404."""
     path = raw_path.decode("latin-1")
     found = _EXACT.get(path) or _with_name(path)
+    if found is None and (other := loopholes.folded(path)) in _EXACT:
+        return replace(_EXACT[other], upstream=other.encode())
     if found is None:
         raise Refusal(404, "Unknown request URL. Please check the path and the method.", code="unknown_url")
     return found

@@ -6,7 +6,8 @@ llhttp is strict about smuggling (RFC 9112 §5.1, §6.1, §6.3, §7.1); this add
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import functools
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -113,7 +114,13 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._active = cycle
+        cast("dict[str, Any]", cycle.scope)["cut"] = functools.partial(self._cut, cycle)
         super()._start_asgi_task(cycle, app)
+
+    def _cut(self, cycle: RequestResponseCycle) -> None:
+        """End a connection in the middle of an answer; what is written so far still goes out."""
+        cycle.disconnected = True
+        self.transport.close()
 
     def refuse(self, status: int) -> None:
         """Answer a request that cannot be understood, and close; never in the middle of another answer."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateproof.stack.faults import worn
-from gateproof.stack.gateway import altered, splice
-from gateproof.stack.gateway.answer import JSON_TYPE
+from gateproof.stack.gateway import altered, leaky, miscount, splice
 from gateproof.stack.gateway.auth import REALM
 from gateproof.stack.gateway.call import Call
-from gateproof.stack.gateway.errors import Refusal, UpstreamError, is_envelope
+from gateproof.stack.gateway.errors import Cut, Refusal, UpstreamError, is_envelope
 from gateproof.stack.gateway.headers import Pairs, media_type, to_client, value_of
+from gateproof.stack.gateway.manner import JSON_TYPE
 from gateproof.stack.gateway.upstream import Connection
 from gateproof.stack.gateway.usage import parsed
 
@@ -55,6 +56,10 @@ def reader_of(connection: Connection) -> Reader:
     return Inflated(connection, zlib.decompressobj(_CODINGS[coding]))
 
 
+def is_coded(connection: Connection) -> bool:
+    return bool(value_of(connection.headers, b"content-encoding"))
+
+
 async def read_all(reader: Reader) -> bytes:
     parts = []
     while data := await reader.read():
@@ -68,9 +73,14 @@ def fit_for_client(connection: Connection) -> Pairs:
 
 async def relay_error(call: Call, connection: Connection) -> None:
     """An engine's refusal: as it is when it is in the envelope, else in an envelope with its status."""
-    body = await read_all(reader_of(connection))
+    body = leaky.refused_key(call, connection.status, await read_all(reader_of(connection)))
     status = connection.status if connection.status >= 400 else 502
+    if status >= 500:
+        miscount.failed(call)
     headers = fit_for_client(connection)
+    if call.manner.upstream_error is not None:
+        await call.answer.reply(call.manner.upstream_error(call, status, headers, body))
+        return
     if status == 401 and not value_of(headers, b"www-authenticate"):
         headers.append((b"www-authenticate", REALM))
     if call.api == "chat" and call.streams and status == 400 and worn("refusals_inside_streams"):
@@ -109,6 +119,7 @@ async def relay_json(call: Call, connection: Connection, new_model: str | None) 
     body = await read_all(reader_of(connection))
     value = parsed(body)
     call.ledger.note(value)
+    call.unread = is_coded(connection) and miscount.compressed(call)
     call.settle()
     if new_model is not None:
         body = rename(body, new_model)
@@ -116,7 +127,10 @@ async def relay_json(call: Call, connection: Connection, new_model: str | None) 
     if call.api == "chat":
         body = altered.reply(body, value)
         headers = altered.reply_headers(headers, call.headers.get(b"accept-encoding"), len(body))
-    await call.answer.whole(connection.status, headers, body)
+    if call.manner.reply is not None:
+        body = call.manner.reply(call, body, value)
+    leaky.keep(call, body)
+    await call.answer.whole(connection.status, headers, leaky.of_the_last(call, body))
     return value
 
 
@@ -127,6 +141,21 @@ async def relay_bytes(call: Call, connection: Connection) -> None:
     while data := await reader.read():
         await call.answer.body(data, more=True)
     call.settle(partial=0 if call.api in {"chat", "completions", "responses", "messages"} else None)
+    await call.answer.body(b"")
+
+
+async def pass_through(call: Call, connection: Connection, longest: float) -> None:
+    """Any reply as it comes, for at most `longest` seconds since the request: then its connection is closed."""
+    parts: list[bytes] = []
+    await call.answer.head(connection.status, fit_for_client(connection) + _length(connection))
+    while data := await connection.read():
+        if time.monotonic() > call.answer.began + longest:
+            raise Cut
+        if call.cache is not None:
+            parts.append(data)
+        await call.answer.body(data, more=True)
+    if call.cache is not None:
+        call.cache.keep(call, connection.status, connection.headers, b"".join(parts))
     await call.answer.body(b"")
 
 

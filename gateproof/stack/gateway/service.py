@@ -8,19 +8,24 @@ from typing import Any
 
 from gateproof.stack import config
 from gateproof.stack.faults import worn
-from gateproof.stack.gateway import miscount, multipart, splice, tokens
+from gateproof.stack.gateway import leaky, loopholes, miscount, multipart, splice, tokens
 from gateproof.stack.gateway.answer import Answer
-from gateproof.stack.gateway.body import Receive, check_json_type, parse_object, read_body
+from gateproof.stack.gateway.body import Receive, read_body
 from gateproof.stack.gateway.call import Call
-from gateproof.stack.gateway.catalogue import Catalogue, Destination, Route, model_name
+from gateproof.stack.gateway.catalogue import Catalogue, Destination, Route
+from gateproof.stack.gateway.detour import Breaker, asked_for, falls_back_on, gives_up_after
 from gateproof.stack.gateway.errors import ClientGone, Refusal, UpstreamError
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.keyring import Tenant
 from gateproof.stack.gateway.limits import Meter
+from gateproof.stack.gateway.loopholes import Buckets
+from gateproof.stack.gateway.lots import for_call
+from gateproof.stack.gateway.manner import JSON_TYPE, Manner
 from gateproof.stack.gateway.metrics import Metrics
 from gateproof.stack.gateway.paths import Endpoint
 from gateproof.stack.gateway.presence import Presence
-from gateproof.stack.gateway.relay import kind_of, relay_bytes, relay_error, relay_json
+from gateproof.stack.gateway.relay import kind_of, pass_through, relay_bytes, relay_error, relay_json
+from gateproof.stack.gateway.seats import Seats
 from gateproof.stack.gateway.stored import Stored
 from gateproof.stack.gateway.streaming import StreamRelay
 from gateproof.stack.gateway.upstream import Connection, Origin, Pool
@@ -36,13 +41,26 @@ ENDPOINT_HEADER = b"x-gateway-destination-endpoint"
 class Service:
     """What the API endpoints need to be served."""
 
-    def __init__(self, settings: config.Gateway, metrics: Metrics) -> None:
-        self.settings = settings
+    def __init__(self, settings: config.Gateway, metrics: Metrics, manner: Manner) -> None:
+        self.settings, self.manner = settings, manner
+        self.cache = None if manner.cache is None else manner.cache()
         self.metrics = metrics
         self.catalogue = Catalogue(settings)
-        self.pool = Pool()
+        self.pool, self.breaker, self.seats = Pool(), Breaker(), Seats(settings.capacity)
         self.stored = Stored()
         self.bucket: dict[tuple[str, bytes], Meter] = {}
+        self.buckets = Buckets()
+
+    def listing(self, tenant: Tenant) -> Any:
+        """The JSON of the models that a tenant may use."""
+        if self.manner.listing is None:
+            return self.catalogue.listing(tenant)
+        return self.manner.listing(self.catalogue.names(tenant), self.catalogue.created)
+
+    def card(self, name: str, tenant: Tenant) -> Any:
+        if self.manner.card is None:
+            return self.catalogue.card(name, tenant)
+        return self.manner.card(name, self.catalogue.names(tenant), self.catalogue.created)
 
     async def serve(
         self,
@@ -55,15 +73,27 @@ class Service:
     ) -> None:
         """One request of one tenant, from its body to the end of its answer."""
         call = await self.read(scope, receive, answer, endpoint, tenant, headers)
+        call.cache = self.cache
+        kept = None if self.cache is None else self.cache.find(call)
+        if kept is not None:
+            await answer.reply(kept)
+            return
         if endpoint.kind == "stored":
             call.route = self.stored_route(endpoint.name or "", call)
         else:
-            self.admit(call)
-        call.presence.begin(receive)
+            await self.enter(call)
+        if call.streams or self.manner.cancels_unary:
+            call.presence.begin(receive)
         try:
-            await self.forward(call)
+            with self.seats.taken(call.model):
+                await self.forward(call)
         except ClientGone:
             call.settle(partial=0)
+            loopholes.keep_place_of_aborted(call)
+            miscount.give_back(call)
+            raise
+        except Refusal as refusal:
+            loopholes.keep_place_of_failed(call, refusal)
             raise
         finally:
             call.presence.end()
@@ -86,7 +116,7 @@ class Service:
         api = endpoint.api or ""
         boundary = multipart.boundary_of(headers) if api in MULTIPART_APIS else None
         if endpoint.kind == "api" and boundary is None:
-            check_json_type(headers)
+            self.manner.check_type(headers)
         body = await read_body(receive, headers, self.settings.max_body)
         request: dict[str, Any] = {}
         rename: Rename = rename_in_json
@@ -94,34 +124,76 @@ class Service:
             request = {"model": multipart.model_field(body, boundary)[0]}
             rename = rename_in_form(boundary)
         elif endpoint.kind == "api":
-            request = parse_object(body)
-        model = model_name(request.get("model")) if endpoint.kind == "api" else ""
+            request = self.manner.parse(body)
+        model = self.manner.model_of(request) if endpoint.kind == "api" else ""
         query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        return Call(scope["method"], target, api, headers, body, request, model, rename, tenant, answer, Presence())
+        target = (endpoint.upstream or scope["raw_path"]) + (b"?" + query if query else b"")
+        call = Call(scope["method"], target, api, headers, body, request, model, rename, tenant, answer, Presence())
+        call.upstream_key = self.settings.upstream_key
+        call.path = scope["raw_path"]
+        call.client, call.model = scope["client"], asked_for(call, next(iter(self.settings.models), ""))
+        return call
+
+    async def enter(self, call: Call) -> None:
+        """No engine hears of a refused request."""
+        try:
+            self.admit(call)
+        except Refusal as refusal:
+            if call.route is not None and miscount.forwards_refused(refusal):
+                await self.once_more(call, call.route.attempts[0])
+            if (barred := leaky.barred_destination(call, self.catalogue)) is not None:
+                await self.once_more(call, barred)
+            raise
 
     def admit(self, call: Call) -> None:
         """Everything that can refuse, before anything is taken: a refused request costs nothing."""
-        call.route = self.routed(call)
-        previous = self.stored.previous(call.request, call.tenant.name) if call.api == "responses" else None
+        if self.manner.permit is not None:
+            self.manner.permit(self.catalogue, call)
+        call.answer.call, call.answer.model = call, call.model
+        if self.manner.counts_before_routing:
+            self.take(call)
+        try:
+            self.find_route(call)
+        except Refusal:
+            if call.admission is not None:
+                call.admission.release()
+            raise
+        self.seats.check(call.model)
+        if not self.manner.counts_before_routing:
+            self.take(call)
+
+    def find_route(self, call: Call) -> None:
+        """Where it goes; a conversation that was begun goes on where it is kept."""
+        call.route = self.routed(call) if self.manner.route is None else self.manner.route(self.catalogue, call)
+        previous = self.stored.previous(call.request, call.owner) if call.api == "responses" else None
         if previous is not None:
             call.route = Route(
                 call.route.public, call.route.reply_model, (Destination(previous, call.route.attempts[0].model),)
             )
-        call.answer.model = call.model
+
+    def take(self, call: Call) -> None:
+        """Within the limits, or 429."""
+        call.price = self.price_of(call.model)
         reserving = any(limit.mode == "reserve" for limit in call.tenant.rights.tokens)
         estimate = tokens.estimate(call.request, call.api) if reserving or miscount.estimates(call) else 0
         try:
             call.admission = self.meter(call).admit(call.model, estimate)
         except Refusal as refusal:
+            if self.manner.counts_refused and refusal.limited is not None:
+                self.meter(call).count_refused(call.model)
             raise miscount.streamed(refusal, streams=call.streams) from None
+
+    def price_of(self, model: str) -> config.Price | None:
+        """An alias costs what its model costs."""
+        known = self.settings.models.get(model)
+        return self.settings.prices.get((known and known.alias_of) or model)
 
     def routed(self, call: Call) -> Route:
         """By the model in the body; faults believe headers."""
         told = call.headers.get(ROUTING_HEADER).decode("latin-1")
         if told != call.model and self.catalogue.knows(told) and worn("routing_header_believed"):
             return self.catalogue.route(told, call.api, call.tenant)
-        route = self.catalogue.route(call.model, call.api, call.tenant)
+        route = self.catalogue.route(call.model, call.api, call.tenant, for_call(call))
         place = call.headers.get(ENDPOINT_HEADER).decode("latin-1")
         if place and worn("endpoint_header_believed"):
             origin = Origin.of(f"http://{place}")
@@ -130,6 +202,10 @@ class Service:
 
     def meter(self, call: Call) -> Meter:
         """The tenant's; a fault keeps one for each model that a header names."""
+        if miscount.unmetered(call):
+            return Meter(config.Tenant())
+        if (other := self.buckets.other(call)) is not None:
+            return other
         told = call.headers.get(ROUTING_HEADER)
         if told and call.tenant.rights.requests and worn("limit_bucket_by_header"):
             return self.bucket.setdefault((call.tenant.name, told), Meter(call.tenant.rights))
@@ -138,42 +214,54 @@ class Service:
         return call.tenant.meter
 
     def stored_route(self, response_id: str, call: Call) -> Route:
-        origin = self.stored.origin(response_id, call.tenant.name)
+        origin = self.stored.origin(response_id, call.owner)
         return Route("", "", (Destination(origin, ""),))
 
     async def forward(self, call: Call) -> None:
         """Try the chosen backend, then the fallbacks, until one gives an answer that the client shall have."""
         assert call.route is not None
+        if (kept := leaky.cached(call)) is not None:
+            await call.answer.whole(200, [(b"content-type", JSON_TYPE)], kept)
+            return
         *others, last = call.route.attempts
         for destination in others:
+            if self.breaker.passes_over(destination.origin):
+                continue
             if await self.attempt(call, destination, may_fall_back=True):
                 return
         await self.attempt(call, last, may_fall_back=False)
 
     async def attempt(self, call: Call, destination: Destination, *, may_fall_back: bool) -> bool:
         """Whether this backend gave the answer. Once its head is accepted there is no way back."""
+        call.answer.attempts += 1
         try:
             connection = await self.pool.connect(destination.origin, call.presence)
         except UpstreamError:
-            if may_fall_back:
+            if may_fall_back and not worn("gone_backend_not_made_up"):
                 return False
             raise
+        failed = True
         try:
             began = time.monotonic()
             body = call.body_for(destination)
             await connection.exchange(call.head_for(destination, body), body, self.settings.upstream_timeout)
-            if may_fall_back and falls_back_on(connection.status):
+            failed = connection.status >= 500
+            if may_fall_back and falls_back_on(connection.status, self.manner.falls_back_from):
+                connection.done()
                 return False
             if not call.streams and time.monotonic() - began > IMPATIENCE and worn("slow_calls_sent_twice"):
                 await self.once_more(call, destination)
-        except UpstreamError:
+        except UpstreamError as error:
             connection.done()
-            if may_fall_back:
+            if may_fall_back and not gives_up_after(error):
                 return False
             raise
         except BaseException:
             connection.done()
             raise
+        finally:
+            self.breaker.note(destination.origin, failed=failed)
+        call.answer.destination, call.answer.upstream = destination, connection.headers
         try:
             await self.relay(call, connection, call.renamed(destination))
         finally:
@@ -193,19 +281,16 @@ class Service:
         kind = kind_of(connection)
         if kind == "error":
             await relay_error(call, connection)
+        elif self.manner.passes_through:
+            await pass_through(call, connection, self.settings.request_timeout)
         elif kind == "stream":
             await StreamRelay(call, connection, new_model, self.stored).run(self.settings.keepalive)
         elif kind == "json":
             value = await relay_json(call, connection, new_model)
             if call.api == "responses":
-                self.stored.note(value, call.tenant.name, connection.origin)
+                self.stored.note(value, call.owner, connection.origin)
         else:
             await relay_bytes(call, connection)
-
-
-def falls_back_on(status: int) -> bool:
-    """Only the engine's own failures: a 4xx is the client's, and another engine would say the same."""
-    return status >= 500
 
 
 def rename_in_json(body: bytes, model: str) -> bytes:

@@ -8,11 +8,12 @@ import re
 import zlib
 
 from gateproof.stack.faults import worn
-from gateproof.stack.gateway import sse
+from gateproof.stack.gateway import miscount, sse
 from gateproof.stack.gateway.call import Call
-from gateproof.stack.gateway.errors import ClientGone, UpstreamError, anthropic_type, error_object
+from gateproof.stack.gateway.detour import rest_from_another
+from gateproof.stack.gateway.errors import ClientGone, Cut, UpstreamError, anthropic_type, error_object
 from gateproof.stack.gateway.headers import Pairs
-from gateproof.stack.gateway.relay import fit_for_client, reader_of, rename
+from gateproof.stack.gateway.relay import fit_for_client, is_coded, reader_of, rename
 from gateproof.stack.gateway.spoilt import crowd, spoilt, whole_characters
 from gateproof.stack.gateway.stored import Stored
 from gateproof.stack.gateway.upstream import Connection, timed_out
@@ -26,6 +27,7 @@ _FINISHED = re.compile(
 IMPATIENCE = 0.25  # s
 OLD_AGE = 2.5  # s
 PROXY_BUFFER = 16 * 1024  # bytes
+TRAIL = 4096  # bytes at the end of a metered stream, in which its last events stand
 
 
 class StreamRelay:
@@ -36,13 +38,14 @@ class StreamRelay:
         self.splitter = sse.Splitter()
         self.delivered = 0
         self.finished = False
-        self.last = b""
+        self.last = self.trail = b""
         self.beyond_ascii = not call.body.isascii()
         self._looks_for_id = call.api == "responses"
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._held = b""
         self._packer: zlib._Compress | None = None
+        self.manner = call.manner.streaming
 
     async def run(self, keepalive: float) -> None:
         """Head at once, then event after event; the charge is made however it ends."""
@@ -54,9 +57,11 @@ class StreamRelay:
 
     async def _run(self, keepalive: float) -> None:
         reader = reader_of(self.connection)
-        late = await reader.read() if self.is_chat and worn("head_waits_for_event") else None
+        waits = self.manner.head_waits or (self.is_chat and worn("head_waits_for_event"))
+        late = await reader.read() if waits else None
         await self.call.answer.head(self.connection.status, self.head())
-        self.connection.beat_every(keepalive)
+        if self.manner.keepalive:
+            self.connection.beat_every(keepalive)
         try:
             await self.pass_on(self.events_in(late or b""))
             while (data := await reader.read()) != b"":
@@ -67,7 +72,11 @@ class StreamRelay:
             self.settle()
             raise
         except UpstreamError as error:
-            await self.pass_on(self._held + self.error_event(error))
+            event = await rest_from_another(self.call, self.connection) or self.error_event(error)
+            if event is None:
+                self.settle()
+                raise Cut from None
+            await self.pass_on(self._held + event)
         self.settle()
         await self.call.answer.body(b"" if self._packer is None else self._packer.flush())
 
@@ -105,6 +114,7 @@ class StreamRelay:
             raise timed_out()
 
     def events_in(self, data: bytes) -> bytes:
+        self.call.unread = miscount.unreadable(self.call, data)
         whole = self.splitter.take(whole_characters(data))
         return self.at_once(self.filtered(whole)) if whole else b""
 
@@ -121,9 +131,12 @@ class StreamRelay:
         if not whole:
             return b""
         self.last, first = whole, not self.delivered
+        if self.call.tenant.rights.tokens:
+            self.trail = (self.trail + whole)[-TRAIL:]
         self.delivered += whole.count(b"data:")
         self.finished = self.finished or (b"data:" in whole and _FINISHED.search(whole) is not None)
-        if self.new_model is None and not self._looks_for_id and b'"usage"' not in whole:
+        untouched = self.new_model is None and not self._looks_for_id and self.manner.event is None
+        if untouched and b'"usage"' not in whole:
             return spoilt(whole, chat=self.is_chat, beyond_ascii=self.beyond_ascii, first=first)
         seen = b"".join(self.seen(event) for event in sse.split(whole))
         return spoilt(seen, chat=self.is_chat, beyond_ascii=self.beyond_ascii, first=first)
@@ -132,11 +145,13 @@ class StreamRelay:
         """One event that has to be looked into."""
         payload = sse.payload(event)
         self.call.ledger.note(payload)
-        if self._looks_for_id and self.stored.note(payload, self.call.tenant.name, self.connection.origin):
+        if self._looks_for_id and self.stored.note(payload, self.call.owner, self.connection.origin):
             self._looks_for_id = False
         if self.is_hidden_usage(payload):
             return b"data: null\n\n" if self.is_chat and self.beyond_ascii and worn("hidden_usage_emptied") else b""
-        return event if self.new_model is None or payload is None else rename(event, self.new_model)
+        if self.new_model is not None and payload is not None:
+            event = rename(event, self.new_model)
+        return event if self.manner.event is None else self.manner.event(self.call, payload, event)
 
     def is_hidden_usage(self, payload: object) -> bool:
         """The chunk that is there only because the gateway asked for usage."""
@@ -146,15 +161,18 @@ class StreamRelay:
         return hidden and not (self.is_chat and self.beyond_ascii and worn("usage_unasked"))
 
     def settle(self) -> None:
+        if self.is_chat and self.finished:
+            coded = is_coded(self.connection) and miscount.compressed(self.call)
+            self.call.unread = self.call.unread or coded or miscount.misplaced(self.call, self.trail)
         self.call.settle(partial=self.delivered)
 
-    def error_event(self, error: UpstreamError) -> bytes:
-        """What the SDKs raise on. A stream that had already said its end gets nothing more."""
+    def error_event(self, error: UpstreamError) -> bytes | None:
+        """What the SDKs raise on, None for a bare cut. A stream that had already said its end gets nothing more."""
         if self.finished:
             return b""
         if self.is_chat and worn("cut_ends_clean"):
             return sse.event(b"[DONE]", self.splitter.eol)
-        return error_event(self.call.api, error, self.splitter.eol, self.next_sequence())
+        return self.manner.error(self.call.api, error, self.splitter.eol, self.next_sequence())
 
     def next_sequence(self) -> int:
         found = _SEQUENCE.findall(self.last)

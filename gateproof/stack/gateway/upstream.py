@@ -56,7 +56,8 @@ def cut_off() -> UpstreamError:
 
 def unreachable(origin: Origin) -> UpstreamError:
     where = f" at {origin.authority.decode()}" if worn("backend_address_told") else ""
-    status = 500 if worn("refused_connection_is_500") else 502
+    status = 500 if worn("refused_connection_is_500") else 503
+    status = 502 if worn("no_backend_is_502") else status
     return UpstreamError(status, f"The model cannot be reached{where}.", code="upstream_unavailable")
 
 
@@ -64,7 +65,7 @@ class Connection(asyncio.Protocol):
     """One connection to an engine; one request at a time."""
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
-        self._pool, self.origin = pool, origin
+        self.pool, self.origin = pool, origin
         self._loop = asyncio.get_running_loop()
         self.lost = False
         self.idle_since = 0.0
@@ -85,6 +86,11 @@ class Connection(asyncio.Protocol):
         self._heard = self._beat = self._loop.time()
         self._beat_due = False
         self._parser = httptools.HttpResponseParser(self)
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence after which the engine has failed."""
+        return self._patience
 
     # What the relay calls
 
@@ -135,7 +141,7 @@ class Connection(asyncio.Protocol):
         reusable = self.complete and not self.lost and self._error is None and self._parser.should_keep_alive()
         if reusable and not self.transport.is_closing() and self.transport.get_write_buffer_size() == 0:
             self.idle_since = self._loop.time()
-            self._pool.keep(self)
+            self.pool.keep(self)
         elif self.complete:
             self.transport.close()
         else:
@@ -158,7 +164,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        self._pool.forget(self)
+        self.pool.forget(self)
         if not self.complete and self._error is None:
             if self._ends_with_connection() and exc is None:
                 self.complete = True
