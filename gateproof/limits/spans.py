@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateproof.limits.history import History, Shot
+from gateproof.limits.interval import Interval
 
 TICK = 0.001
 """s; the resolution in which limiters that refill continuously keep their level (Redis and Envoy count in ms)."""
@@ -68,13 +69,14 @@ def windows_from_first_hit(spell: History, window: float, grain: float) -> Itera
 
 
 def windows_from_boundary(
-    history: History, window: float, grain: float, boundary: float
+    history: History, window: float, grain: float, boundary: float | Interval
 ) -> Iterator[tuple[float, float]]:
-    """Stretches that surely lie in one window, when one boundary (and so all of them) is known."""
-    start = boundary + math.floor((history.first_sent - boundary) / window) * window
+    """Stretches that surely lie in one window, when one boundary (and so all of them) is known this well."""
+    known = boundary if isinstance(boundary, Interval) else Interval.exactly(boundary)
+    start = known.middle + math.floor((history.first_sent - known.middle) / window) * window
     last = max(shot.sent for shot in history)
     while start <= last:
-        yield start + grain, start + window - grain
+        yield start + grain + known.slack, start + window - grain - known.slack
         start += window
 
 

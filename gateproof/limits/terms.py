@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -33,7 +34,7 @@ class DeclaredQuota(DeclaredLimit, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``limit`` requests per ``window`` seconds.
+    """At most ``limit`` requests per ``window`` seconds, or ever, where the window is ``math.inf``.
 
     ``aligned`` is about fixed windows: True, they lie on the limiter's clock; False, each begins with its first hit;
     None, nobody knows.
@@ -55,10 +56,20 @@ class Limit:
 
     @property
     def starts_at_first_hit(self) -> bool:
-        return self.algorithm == "fixed" and self.aligned is False
+        return _starts_at_first_hit(self)
+
+    @property
+    def lifelong(self) -> bool:
+        """Whether what is used stays used: the window is ``math.inf``."""
+        return math.isinf(self.window)
+
+    @property
+    def per(self) -> str:
+        """The window in words, as in `5 per 2.000 s`, `5 in its lifetime`."""
+        return _per(self.window)
 
     def __str__(self) -> str:
-        return f"{self.limit} per {self.window:.3f} s"
+        return f"{self.limit} {self.per}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +81,13 @@ class Quota:
     mode: Mode = "after"
     algorithm: Algorithm = "unknown"
     aligned: bool | None = None
+    per_model: bool = False
 
     @classmethod
     def of(cls, declared: DeclaredQuota) -> Self:
         aligned = getattr(declared, "aligned", None)
-        return cls(declared.limit, declared.window, declared.mode, declared.algorithm, aligned)
+        per_model = bool(getattr(declared, "per_model", False))
+        return cls(declared.limit, declared.window, declared.mode, declared.algorithm, aligned, per_model)
 
     @property
     def grain(self) -> float:
@@ -82,12 +95,30 @@ class Quota:
 
     @property
     def starts_at_first_hit(self) -> bool:
-        return self.algorithm == "fixed" and self.aligned is False
+        return _starts_at_first_hit(self)
+
+    @property
+    def lifelong(self) -> bool:
+        """Whether what is used stays used: the window is ``math.inf``."""
+        return math.isinf(self.window)
+
+    @property
+    def per(self) -> str:
+        return _per(self.window)
 
     def __str__(self) -> str:
-        return f"{self.limit} tokens per {self.window:.3f} s"
+        return f"{self.limit} tokens {self.per}"
 
 
 def grain(window: float) -> float:
-    """How far a window's end may lie from where our clock puts it."""
-    return min(COARSEST_GRAIN, GRAIN_SHARE * window)
+    """How far a window's end may lie from where our clock puts it; a lifetime has no end."""
+    return 0.0 if math.isinf(window) else min(COARSEST_GRAIN, GRAIN_SHARE * window)
+
+
+def _starts_at_first_hit(terms: Limit | Quota) -> bool:
+    """A lifetime does, whatever else is declared: it holds all that was ever asked."""
+    return terms.lifelong or (terms.algorithm == "fixed" and terms.aligned is False)
+
+
+def _per(window: float) -> str:
+    return "in its lifetime" if math.isinf(window) else f"per {window:.3f} s"

@@ -6,18 +6,22 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from gateproof.limits.finding import Finding
-from gateproof.limits.history import History, outcomes
+from gateproof.limits.history import History, Shot, outcomes
+from gateproof.limits.interval import Interval
 from gateproof.limits.spans import Span, fullest, held, over_bucket, windows_from_boundary, windows_from_first_hit
 from gateproof.limits.terms import Limit
 
+Boundary = float | Interval | None
+"""An instant of the history's clock at which an aligned window begins, as well as it is known."""
 
-def admits_exactly(limit: Limit, history: History, *, rtt: float = 0.0, boundary: float | None = None) -> Finding:
+
+def admits_exactly(limit: Limit, history: History, *, rtt: float = 0.0, boundary: Boundary = None) -> Finding:
     """One after another in a fresh window: the first ``limit`` are admitted, the next is refused.
 
     Undecided when the series did not fit into one window, when a boundary may lie inside it, or when something was
     neither admitted nor refused. ``rtt`` is what to keep clear of the window's end beside the clock's grain.
     """
-    expected = f"the first {limit.limit} admitted, then 429, all within {limit.window:.3f} s"
+    expected = f"the first {limit.limit} admitted, then 429, {_all_within(limit)}"
     if why := _unusable(history):
         return Finding.undecided(expected, why)
     leading = _admitted_first(history)
@@ -37,13 +41,15 @@ def admits_exactly(limit: Limit, history: History, *, rtt: float = 0.0, boundary
     return Finding.yes(expected, f"{leading} admitted, 429 {history.between(crossing.sent, crossing.decided)}")
 
 
-def admits_at_most(limit: Limit, history: History, *, boundary: float | None = None) -> Finding:
+def admits_at_most(limit: Limit, history: History, *, boundary: Boundary = None) -> Finding:
     """No window holds more admitted requests than the limit.
 
     A fixed window may legally let 2·limit through across its boundary. The boundary is known when windows begin with
     the first hit, or when ``boundary`` gives one instant (on the history's clock) at which an aligned window begins;
     an unknown one makes up to 2·limit undecided, not red. Red is only what no placement of the admissions can excuse.
     """
+    if limit.lifelong:
+        return _judge(f"at most {limit}", history, fullest(history.admitted, limit.window), limit.limit)
     if limit.algorithm == "sliding":
         return _at_most_in_any_window(limit, history)
     if limit.algorithm == "bucket":
@@ -80,6 +86,8 @@ def window_resets(limit: Limit, *cycles: History) -> Finding:
     Refused requests in between are part of the cycle before and must not matter.
     """
     expected = f"a full {limit.limit} admitted again {limit.window:.3f} s after the window was used up"
+    if limit.lifelong:
+        return Finding.undecided(expected, f"{limit} never comes back")
     if len(cycles) < 2:
         return Finding.undecided(expected, "only one window was seen")
     counts = [len(cycle.admitted) for cycle in cycles]
@@ -93,6 +101,22 @@ def window_resets(limit: Limit, *cycles: History) -> Finding:
             waited = after.first_sent - max(shot.decided for shot in before.admitted)
             return Finding.no(expected, f"{admitted} admitted {waited:.3f} s after the last admission before")
     return Finding.yes(expected, "admitted per window: " + ", ".join(map(str, counts)))
+
+
+def surely_together(limit: Limit, history: History, early: Shot, late: Shot, *, boundary: Boundary = None) -> bool:
+    """Whether two requests surely met one and the same window of a fixed limit, wherever its windows lie."""
+    if limit.lifelong:
+        return True
+    windows: Iterable[tuple[float, float]] = ()
+    if limit.algorithm == "fixed" and boundary is not None:
+        windows = windows_from_boundary(history, limit.window, limit.grain, boundary)
+    elif limit.starts_at_first_hit:
+        windows = _windows_of(limit, history.spells(limit.window + limit.grain))
+    return any(start <= early.sent and late.decided < end for start, end in windows)
+
+
+def _all_within(limit: Limit) -> str:
+    return "ever after" if limit.lifelong else f"all within {limit.window:.3f} s"
 
 
 def _no_new_window(limit: Limit, before: History, after: History) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,11 @@ from gateproof.limits.history import History, Shot
 
 Hit = Callable[[float], bool]
 
+# HYPOTHESIS_PROFILE=thorough looks twenty times as long as every run does
+settings.register_profile("thorough", max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 patient = settings(deadline=None)  # these run beside others on a busy machine, and speed is not the claim
+brief = settings(patient, max_examples=patient.max_examples // 4)  # where one example takes long
 
 
 @dataclass
@@ -79,6 +84,100 @@ class Bucket:
             return False
         self.level -= 1
         return True
+
+
+@dataclass
+class Extending(FromFirstHit):
+    """Every refused request begins the window anew: who hammers is never let in again."""
+
+    def __call__(self, now: float) -> bool:
+        admitted = super().__call__(now)
+        if not admitted:
+            self.start = now
+        return admitted
+
+
+@dataclass
+class CountingRefusals(Sliding):
+    """A log of all requests, refused ones too."""
+
+    def __call__(self, now: float) -> bool:
+        admitted = super().__call__(now)
+        if not admitted:
+            self.log.append(now)
+        return admitted
+
+
+@dataclass
+class PerConnection:
+    """A counter for each connection, of which requests take turns."""
+
+    limit: int
+    window: float
+    connections: int = 2
+    turn: int = 0
+    counters: dict[int, FromFirstHit] = field(default_factory=dict)
+
+    def __call__(self, now: float) -> bool:
+        self.turn += 1
+        number = self.turn % self.connections
+        return self.counters.setdefault(number, FromFirstHit(self.limit, self.window))(now)
+
+
+@dataclass
+class Several:
+    """Several limits: a request is admitted by all or costs nothing anywhere. Each part must only look when told."""
+
+    parts: Sequence[FromFirstHit]
+
+    def __call__(self, now: float) -> bool:
+        open_ = [not now >= part.start + part.window for part in self.parts]  # of a lifetime the sum is no number
+        if any(is_open and part.used >= part.limit for is_open, part in zip(open_, self.parts, strict=True)):
+            return False
+        for part in self.parts:
+            part(now)
+        return True
+
+
+@dataclass(frozen=True)
+class Run:
+    """One request to a limiter of parallel requests, in seconds: when it is sent, how long it works, its abort."""
+
+    sent: float
+    work: float
+    there: float = 0.001
+    back: float = 0.001
+    abort: float | None = None
+    """After the head has come."""
+
+
+@dataclass
+class Slots:
+    """So many at once; ``leak``: an aborted request keeps its slot; ``notice``: until an abort is noticed."""
+
+    limit: int
+    leak: bool = False
+    notice: float = 0.0
+    running: list[float] = field(default_factory=list)
+
+    def play(self, runs: Iterable[Run]) -> History:
+        """The head comes at once, the last byte when the work is done."""
+        shots = []
+        for run in sorted(runs, key=lambda run: run.sent + run.there):
+            arrived = run.sent + run.there
+            head = arrived + run.back
+            self.running = [end for end in self.running if end > arrived]
+            if len(self.running) >= self.limit:
+                shots.append(Shot(run.sent, head, head, 429))
+                continue
+            ended = arrived + run.work + run.back
+            freed = arrived + run.work
+            if run.abort is not None and head + run.abort < ended:
+                ended = head + run.abort
+                freed = math.inf if self.leak else min(freed, ended + run.there + self.notice)
+            self.running.append(freed)
+            shots.append(Shot(run.sent, head, ended, 200))
+        return History(shots)
 
 
 def play(hit: Hit, sends: Sequence[tuple[float, float, float]], *, fresh: bool = True) -> History:

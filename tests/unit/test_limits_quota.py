@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -182,3 +183,44 @@ def test_terms_are_taken_from_what_is_declared() -> None:
     """A declared quota knows no alignment."""
     assert Quota.of(Quota(5, 2.0, "reserve", "fixed", True)) == Quota(5, 2.0, "reserve", "fixed", True)
     assert Limit.of(Quota(5, 2.0)) == Limit(5, 2.0)
+
+
+def test_a_reserve_that_is_never_settled_is_seen() -> None:
+    """Each request keeps what it might have cost: refused although its tokens would fit."""
+    held, shots = 0, []
+    for number in range(12):
+        served = held + 30 <= 100
+        held += 30 if served else 0
+        shots.append(
+            Shot(number / 100, number / 100, number / 100, 200 if served else 429, tokens=10 if served else None)
+        )
+
+    assert stops_at_quota(quota(100, "reserve"), History(shots), estimate=30).holds is False
+
+
+def test_what_may_not_be_booked_yet_is_undecided() -> None:
+    """Served with the quota used up, 10 ms after the answer that used it up; after that refused."""
+    late = [Shot(n / 100, n / 100, n / 100 + 0.005, 200, tokens=10) for n in range(11)]
+    history = History([*late, Shot(1.0, 1.0, 1.0, 429)])
+
+    assert stops_at_quota(quota(100), history).holds is False
+    assert stops_at_quota(quota(100), history, booked_within=0.1).holds is None
+    assert stops_at_quota(quota(100), spend(Ledger(100, miscount=-10), [10] * 40), booked_within=0.1).holds is False
+
+
+@pytest.mark.parametrize(("boundary", "holds"), [(-10.0, False), (0.055, None), (None, None)])
+def test_a_known_boundary_decides_whether_a_new_window_may_excuse_it(
+    boundary: float | None, holds: bool | None
+) -> None:
+    aligned = Quota(100, 60.0, "after", "fixed", True)
+
+    assert stops_at_quota(aligned, spend(Ledger(101), [10] * 12), boundary=boundary).holds is holds
+
+
+def test_a_lifetime_of_tokens_never_comes_back() -> None:
+    ledger = Quota(100, math.inf)
+
+    assert str(ledger) == "100 tokens in its lifetime"
+    assert stops_at_quota(ledger, spend(Ledger(100, window=0.05), [10] * 13)).holds is False
+    assert stops_at_quota(ledger, spend(Ledger(100, window=math.inf), [10] * 13)).holds is True
+    assert quota_resets(ledger, History([]), History([])).holds is None

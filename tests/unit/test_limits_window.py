@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -265,3 +266,22 @@ def test_a_finding_explains_itself() -> None:
 def test_an_undecided_finding_cannot_be_asserted() -> None:
     with pytest.raises(Undecided, match="nothing was sent"):
         assert admits_exactly(Limit(3, 1.0), History([]))
+
+
+@patient
+@given(limit=limits, pause=st.floats(0.1, 5000.0))
+def test_a_lifetime_is_judged_over_all_that_was_ever_asked(limit: int, pause: float) -> None:
+    """However long the pause: what comes back after it is one too many."""
+    sends = burst(limit + 1, 1.0) + burst(1, 1.0, start=1000.4 + pause)
+    right, wrong = play(FromFirstHit(limit, math.inf), sends), play(FromFirstHit(limit, pause), sends)
+    ever = Limit(limit, math.inf)
+
+    assert (admits_at_most(ever, right).holds, admits_at_most(ever, wrong).holds) == (True, False)
+    assert admits_exactly(ever, one_by_one(FromFirstHit(limit, math.inf), limit + 2)).holds is True
+
+
+def test_a_lifetime_has_no_end_to_be_fuzzy_about() -> None:
+    ever = Limit(5, math.inf)
+
+    assert (str(ever), ever.grain, ever.starts_at_first_hit) == ("5 in its lifetime", 0.0, True)
+    assert window_resets(ever, History([]), History([])).holds is None
