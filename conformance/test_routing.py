@@ -11,7 +11,7 @@ import pytest
 from fixtures.api import OMIT, Api, unique
 from fixtures.burst import burst, history_of
 from fixtures.endpoints import endpoints
-from fixtures.routing import CALLS, Rivals, Trap, Witness, fixed_routes
+from fixtures.routing import CALLS, REFUSED, Rivals, Trap, Witness, fixed_routes
 from fixtures.tenants import TenantWith
 from fixtures.upstream import script
 from gateproof.limits.window import admits_at_most
@@ -222,6 +222,34 @@ ODD_NAMES = {
 def test_an_odd_model_name_is_only_a_name(api: Api, name: str) -> None:
     exchange = api.chat(model=ODD_NAMES[name])
     assert (exchange.status, exchange.headers.get(INJECTED)) in {(status, None) for status in UNKNOWN}
+
+
+LARGE = 1024 * 1024  # bytes (ROUTE-010)
+PIECE = 64 * 1024  # bytes of each chunk of an upload
+
+UPLOADS: dict[str, Callable[[bytes], Any]] = {
+    "with-its-length": lambda body: body,
+    "in-chunks": lambda body: (body[start : start + PIECE] for start in range(0, len(body), PIECE)),
+}
+
+
+@requirement("ROUTE-010", requests=4, needs=("api.chat",))
+@pytest.mark.parametrize("upload", UPLOADS)
+def test_a_model_at_the_end_of_a_large_body_is_found(witness: Witness, rivals: Rivals, upload: str) -> None:
+    """Both of two models, so that one of them is not where a request goes whose model was not found."""
+    size = min(LARGE, witness.api.target.promises.max_body or LARGE)
+    seen = {}
+    for model in (rivals.one, rivals.other):
+        order = script()
+        body = UPLOADS[upload](model_last(witness.api, order.text, model, size))
+        seen[model] = witness.served(witness.api.post_bytes("chat", body), order)
+    assert {model: by for model, by in seen.items() if by == REFUSED or not rivals.may_serve(model, by)} == {}
+
+
+def model_last(api: Api, prompt: str, model: str, size: int) -> bytes:
+    """A chat request of so many bytes whose last key is `model`: blanks fill it, which cost no token."""
+    head, tail = json.dumps(api.chat_body(prompt, model=OMIT))[:-1].encode() + b",", json.dumps({"model": model})[1:]
+    return head + b" " * (size - len(head) - len(tail)) + tail.encode()
 
 
 def crossed(endpoint: ApiName, kind: ApiName) -> Any:

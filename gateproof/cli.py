@@ -170,7 +170,7 @@ def stack_faults() -> None:
 
 @stack_app.command("up")
 def stack_up(name: Name, file: TargetsFile = DEFAULT_FILE) -> None:
-    """Start a stack that stays: a kind (reference, vllm, litellm, portkey) or a target with `launch`."""
+    """Start a stack that stays: a kind (reference, vllm, litellm, portkey, envoy) or a target with `launch`."""
     from gateproof import launch  # noqa: PLC0415 - only here
 
     if name in launch.KINDS:

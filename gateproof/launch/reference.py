@@ -20,6 +20,8 @@ def start(crew: Crew, plan: Plan, kind_dir: Path) -> Launched:  # noqa: ARG001 -
     crew.secrets.extend(plan.keys.values())
     ready = supervisor.start(crew, engines.config(plan, gateway(plan)), detached=plan.detached)
     urls = supervisor.engine_urls(ready)
+    # A gateway whose tenants are Secrets serves their API itself, to whoever has the admin's key.
+    serves_secrets = plan.namespace is not None and ADMIN in plan.keys
     return Launched(
         kind=plan.kind,
         base_url=str(ready["gateway"]),
@@ -28,6 +30,8 @@ def start(crew: Crew, plan: Plan, kind_dir: Path) -> Launched:  # noqa: ARG001 -
         engines=urls,
         gateway_control=str(ready["gateway_control"]),
         keys=dict(plan.keys),
+        kubernetes_url=str(ready["gateway"]) if serves_secrets else None,
+        kubernetes_token=plan.keys[ADMIN] if serves_secrets else None,
         models=dict(plan.api_models),
         versions={"gateproof": gateproof.__version__, "python": platform.python_version()},
     )
@@ -45,6 +49,10 @@ def gateway(plan: Plan) -> dict[str, Any]:
     }
     if ADMIN in plan.keys:
         config["admin_key"] = plan.keys[ADMIN]
+    if plan.tiers:
+        config["tiers"] = dict(plan.tiers)
+    if plan.namespace is not None:
+        config["namespace"] = plan.namespace
     if plan.upstream_timeout is not None:
         config["upstream_timeout"] = plan.upstream_timeout
     return config | dict(plan.options.get("gateway") or {})

@@ -23,6 +23,7 @@ DEFAULT_KEEPALIVE = 15.0  # s; the WHATWG authoring note on SSE says "every 15 s
 DEFAULT_MAX_BODY = 32 * 1024 * 1024  # bytes
 DEFAULT_REQUEST_TIMEOUT = 30.0  # s; llm-proxy's REQUEST_TIMEOUT
 DEFAULT_WINDOW = 60.0  # s; "per minute", as most admin APIs call their limits
+DEFAULT_NAMESPACE = "kuadrant-system"
 DEFAULT_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 LIFETIME = "lifetime"  # a window that never ends
@@ -124,6 +125,9 @@ class Gateway:
     window: float = DEFAULT_WINDOW
     """s; that of the limits which an admin API sets by number alone."""
     admin_key: str | None = None
+    tiers: Mapping[str, Tenant] = field(default_factory=dict)
+    """What each group of users may use, in stacks where tenants are Secrets of a Kubernetes namespace."""
+    namespace: str = DEFAULT_NAMESPACE
     upstream_key: str | None = None
     """What the engines get as the gateway's own credential."""
     upstream_timeout: float = DEFAULT_UPSTREAM_TIMEOUT
@@ -245,6 +249,7 @@ def model_from(value: Any, key: str = "model") -> Model:
 def gateway_from(value: Any, key: str = "gateway") -> Gateway:
     given = {name: item for name, item in _known(Gateway, value or {}, key).items() if item is not None}
     given["tenants"] = _named(given.get("tenants", {}), f"{key}.tenants", tenant_from)
+    given["tiers"] = _named(given.get("tiers", {}), f"{key}.tiers", tenant_from)
     given["models"] = _named(given.get("models", {}), f"{key}.models", model_from)
     given["prices"] = _named(given.get("prices", {}), f"{key}.prices", price_from)
     _choice(given.get("manner", "openai"), f"{key}.manner", get_args(MannerName))

@@ -48,6 +48,7 @@ CAPABILITIES: dict[str, str] = {
     "quota.tokens": "tokens per window are limited",
     "quota.after": "tokens are counted after the answer: the request that crosses the quota is served",
     "quota.reserve": "tokens are reserved before the answer: what cannot fit is refused",
+    "quota.per_model": "a token quota holds for each model on its own",
     "quota.short_window": "a token window is short enough to be waited out",
     "quota.budget": "what may be spent in money is limited",
     "quota.read": "what is left of a quota can be read from outside",
@@ -65,7 +66,7 @@ CAPABILITIES: dict[str, str] = {
     "cors": "browsers may call it",
     "k8s.read": "we may read its Kubernetes objects",
     "k8s.write": "we may create and delete objects of our own there",
-    "k8s.chaos": "we may delete pods and scale to zero there",
+    "k8s.chaos": "we may take its backends away for a while: scale to zero, or shut engines of our own",
     "obs.metrics": "Prometheus metrics are reachable",
     "load": "it may be put under load",
 }

@@ -29,14 +29,21 @@ def support(target: Target, name: str) -> Support:
 
 def limits(target: Target) -> list[Limit]:
     """Every request limit that a check can meet: of several at once the one with the shortest window."""
-    return [terms.requests[0] for terms in _terms(target) if terms.requests]
+    return [terms.requests[0] for terms in limited_by(target) if terms.requests]
 
 
 def quotas(target: Target) -> list[Quota]:
-    return [terms.tokens[0] for terms in _terms(target) if terms.tokens]
+    """Likewise; a made key is given any of those that stand in ``mint``, one at a time."""
+    others = target.mint.tokens[1:] if target.mint else []
+    return [*(terms.tokens[0] for terms in limited_by(target) if terms.tokens), *others]
 
 
-def _terms(target: Target) -> list[Terms]:
+def parallels(target: Target) -> list[int]:
+    """Every limit on requests under way at once."""
+    return [terms.parallel for terms in limited_by(target) if terms.parallel]
+
+
+def limited_by(target: Target) -> list[Terms]:
     """All that a tenant of ours may be limited by."""
     minted = [target.mint, *target.mint.tiers.values()] if target.mint else []
     return [*target.tenants.values(), *minted]
@@ -62,6 +69,11 @@ def _can_mint(target: Target) -> bool:
     return target.mint_adapter is not None
 
 
+def _launched_by_us(target: Target) -> bool:
+    """Nobody else can miss the engines of a stack that was started for this run."""
+    return target.launch is not None and bool(target.upstream and target.upstream.control)
+
+
 def _several_backends(target: Target) -> bool:
     return len({route.backend for route in target.routes if route.backend and not route.dead}) > 1
 
@@ -72,22 +84,25 @@ _SHOWN: dict[str, Callable[[Target], bool]] = {
     "tenants.2": _two_tenants,
     "tenants.mint": _can_mint,
     "lim.req": lambda target: bool(limits(target)),
-    "lim.parallel": lambda target: any(terms.parallel for terms in _terms(target)),
+    "lim.parallel": lambda target: any(terms.parallel for terms in limited_by(target)),
     "lim.short_window": lambda target: any(limit.window <= SHORT_WINDOW for limit in limits(target)),
     "quota.tokens": lambda target: bool(quotas(target)),
     "quota.after": lambda target: any(quota.mode == "after" for quota in quotas(target)),
     "quota.reserve": lambda target: any(quota.mode == "reserve" for quota in quotas(target)),
-    "quota.budget": lambda target: any(terms.budget for terms in _terms(target)),
+    "quota.per_model": lambda target: any(quota.per_model for quota in quotas(target)),
+    "quota.budget": lambda target: any(terms.budget for terms in limited_by(target)),
     "quota.short_window": lambda target: any(quota.window <= SHORT_WINDOW for quota in quotas(target)),
     "route.multi": _several_backends,
     "route.alias": lambda target: any(route.alias_of for route in target.routes),
     "route.fallback": lambda target: any(route.fallback for route in target.routes),
-    "route.weighted": lambda target: any(len(route.weights) > 1 for route in target.routes),
+    "route.weighted": lambda target: any(len(route.weights) > 1 and not route.affinity for route in target.routes),
+    "route.affinity": lambda target: any(route.affinity for route in target.routes),
     "up.ctl": lambda target: bool(target.upstream and target.upstream.control),
     "health.live": lambda target: target.live is not None,
     "health.ready": lambda target: target.ready is not None,
     "tls": lambda target: (target.base_url or "").startswith("https://"),
     "k8s.read": lambda target: target.kubernetes is not None,
+    "k8s.chaos": _launched_by_us,
     "obs.metrics": lambda target: bool(target.metrics or target.dialect.metrics),
     "load": lambda target: target.load.allowed,
 }
@@ -113,6 +128,8 @@ def keys(target: Target) -> Iterator[tuple[tuple[str, ...], KeyRef]]:
             yield ("tenants", name, "key"), tenant.key
     if target.mint is not None and target.mint.key is not None:
         yield ("mint", "key"), target.mint.key
+    if target.kubernetes is not None and target.kubernetes.token is not None:
+        yield ("kubernetes", "token"), target.kubernetes.token
 
 
 def refuse_contradictions(target: Target) -> None:
@@ -137,7 +154,8 @@ def _literal_keys(target: Target) -> None:
 def _mint_without_means(target: Target) -> None:
     if target.mint is None:
         return
-    if target.mint.key is None and target.launch is None:
+    by_cluster = target.mint_adapter == "kuadrant" and target.kubernetes is not None
+    if target.mint.key is None and target.launch is None and not by_cluster:
         raise mistake("a key that may make others is needed", accepted=KeyRef.accepted, at=("mint", "key"))
     if target.mint_adapter is None:
         problem = f"no way to make keys is known for the dialect {target.stack}"
@@ -148,6 +166,8 @@ def _routes(target: Target) -> None:
     names = [route.model for route in target.routes]
     known = [*names, *target.models.values()]
     for index, route in enumerate(target.routes):
+        if route.weights and not any(route.weights.values()):
+            raise mistake("every share is 0: nobody would serve it", at=("routes", index, "weights"))
         if route.model in names[:index]:
             raise mistake(f"model `{route.model}` is routed twice", at=("routes", index, "model"))
         if route.alias_of is not None and route.alias_of not in known:

@@ -51,7 +51,8 @@ Capability = Annotated[
 Url = Annotated[Text, AfterValidator(_web_address)]
 Address = Annotated[Text, AfterValidator(_host_and_port)]
 Path = Annotated[str, StringConstraints(pattern=r"^/")]
-Share = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 MetricsUrl = Annotated[Text, StringConstraints(pattern=r"^(/|https?://|\$\{)")]
 
 
@@ -80,9 +81,11 @@ class Route(Model):
     fallback: list[str] = Field(default_factory=list)
     """Backends asked in this order when ``backend`` fails."""
     weights: dict[str, Share] = Field(default_factory=dict)
-    """Backend: its share."""
+    """Backend: its share. One of share 0 gets nothing."""
+    affinity: bool = False
+    """Prompts with one long prefix go to one backend; which one is not by lot then."""
     dead: bool = False
-    """Nobody listens behind this route, on purpose."""
+    """Nobody listens at the first backend of this route, on purpose."""
 
     @property
     def backends(self) -> list[str]:
@@ -143,8 +146,16 @@ class Promises(Model):
     """Until a new, changed or deleted key is known everywhere."""
     disconnect: Duration = 2.0
     """Until the backend learns that the client went away."""
+    recovery: Duration = 60.0
+    """Until a backend that failed and is well again gets its requests back."""
+    failover: Duration = 30.0
+    """Until no answer shows any more that a backend is gone."""
+    failover_errors: Fraction | None = None
+    """Share of requests that may fail meanwhile; None: nothing is promised."""
     max_body: Count | None = None
     """bytes; None: no limit is promised."""
+    mistakes_count: bool | None = None
+    """Whether calls that are turned down for a mistake in them draw on request limits; None: nobody says."""
 
 
 class Spend(Model):
@@ -191,7 +202,7 @@ class Launch(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    kind: Literal["reference", "vllm", "litellm", "portkey"]
+    kind: Literal["reference", "vllm", "litellm", "portkey", "envoy"]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -200,3 +211,5 @@ class Launch(Model):
 
 class Load(Model):
     allowed: bool = False
+    capacity: Count | None = None
+    """Requests to one model that may be under way or waiting at once; more are refused. None: not known."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MASK = "***"
 MINT = "mint"
 """In the place of a tenant: the key that makes others."""
+CLUSTER = "kubernetes"
+"""Likewise: the token for the API server."""
 
 
 class Secret:
@@ -66,7 +68,8 @@ def resolve_key(
     cluster: Kubernetes | None = None,
 ) -> Secret:
     """The key behind a reference; a missing one is a ConfigError that names variable, file or secret, and tenant."""
-    whose = f"{target_name}.mint.key" if tenant == MINT else f"{target_name}.tenants.{tenant}.key"
+    place = {MINT: "mint.key", CLUSTER: "kubernetes.token"}.get(tenant, f"tenants.{tenant}.key")
+    whose = f"{target_name}.{place}"
     if ref.literal is not None:
         return ref.literal
     if ref.env is not None:
@@ -74,7 +77,9 @@ def resolve_key(
     if ref.file is not None:
         return Secret(_from_file(ref.file, whose))
     assert ref.secret is not None, "KeyRef has exactly one kind"
-    return Secret(_from_cluster(ref.secret, whose, cluster))
+    token = cluster.token if cluster else None
+    opened_by = resolve_key(token, CLUSTER, target_name, environ=environ) if token is not None else None
+    return Secret(_from_cluster(ref.secret, whose, cluster, opened_by))
 
 
 def resolve_value(value: Value, whose: str, *, environ: Mapping[str, str] | None = None) -> str:
@@ -118,23 +123,32 @@ def _from_file(path: str, whose: str) -> str:
     return text
 
 
-def _from_cluster(ref: SecretKeyRef, whose: str, cluster: Kubernetes | None) -> str:
-    try:
-        from kubernetes import client, config  # noqa: PLC0415 - an optional extra, and slow to import
-    except ImportError:
-        raise ConfigError(
-            "a key in a Kubernetes Secret needs the package `kubernetes`: pip install 'gateproof[cluster]'", key=whose
-        ) from None
+def _from_cluster(ref: SecretKeyRef, whose: str, cluster: Kubernetes | None, token: Secret | None) -> str:
+    from gateproof.cluster.access import ClusterError, package, told  # noqa: PLC0415 - an optional extra, slow to import
+
     name = f"Secret {ref.namespace}/{ref.name}"
     try:
-        api = config.new_client_from_config(  # type: ignore[no-untyped-call]  # the package has no types
-            config_file=cluster.kubeconfig if cluster else None, context=cluster.context if cluster else None
-        )
-        data = client.CoreV1Api(api).read_namespaced_secret(ref.name, ref.namespace).data or {}
-    except client.ApiException as error:
-        raise ConfigError(f"{name} cannot be read: {error.status} {error.reason}", key=whose) from None
-    except config.ConfigException as error:
-        raise ConfigError(f"{name} cannot be read: {error}", key=whose) from None
+        core = package().client.CoreV1Api(api_of(cluster, token))
+        with told("read"):
+            data = core.read_namespaced_secret(ref.name, ref.namespace).data or {}
+    except ClusterError as error:
+        raise ConfigError(f"{name} cannot be read: {str(error).removeprefix('read: ')}", key=whose) from None
+    except ConfigError as error:
+        raise ConfigError(error.problem, key=whose) from None
     if ref.key not in data:
         raise ConfigError(f"{name} has no key {ref.key}{near_miss(ref.key, data)}", key=whose, accepted=sorted(data))
     return base64.b64decode(data[ref.key]).decode().strip()
+
+
+def api_of(cluster: Kubernetes | None, token: Secret | None = None) -> Any:
+    """The client of the cluster that a target names; ``token`` is the one that it resolved before."""
+    from gateproof.cluster.access import api_client  # noqa: PLC0415 - as above
+
+    if cluster is None:
+        return api_client()
+    return api_client(
+        context=cluster.context,
+        kubeconfig=cluster.kubeconfig,
+        server=cluster.server,
+        token=token.reveal() if token else None,
+    )

@@ -27,8 +27,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from gateproof.errors import near_miss
 from gateproof.targets.secrets import Secret
 
-SHORT_WINDOW = 10.0
-"""s; the longest window that a check waits out more than once (design: the suite runs in seconds on `local`)."""
+SHORT_WINDOW = 60.0
+"""s; the longest window that is waited out where no hurry is said (`--max-wait`): a minute, as most stacks have it."""
 
 LIFETIME = math.inf
 """s; the window of a limit that holds for as long as the key lives."""
@@ -255,6 +255,8 @@ class Quota(Model):
     algorithm: Algorithm = "unknown"
     aligned: bool | None = None
     """As for :class:`Limit`."""
+    per_model: bool = False
+    """Whether each model has so many; otherwise all models together."""
 
 
 class Budget(Model):

@@ -53,8 +53,11 @@ def fits(need: Need, tenant: Tenant) -> bool:
     )
 
 
-def surplus(need: Need, tenant: Tenant) -> tuple[int, float, int]:
-    """Smaller is better: limits that nobody asked for, then the window to wait out, then requests or tokens to burn."""
+def surplus(need: Need, tenant: Tenant) -> tuple[int, float, int, int]:
+    """Smaller is better: limits that nobody asked for, then the window to wait out, then requests or tokens to burn.
+
+    Last, the room under those limits that are only in the way.
+    """
     unasked = sum(
         (
             not need.requests and tenant.requests is not None,
@@ -65,8 +68,9 @@ def surplus(need: Need, tenant: Tenant) -> tuple[int, float, int]:
             need.models is None and tenant.models is not None,
         )
     )
-    size = sum(each.limit for each in (tenant.requests, tenant.tokens) if each)
-    return unasked, _longest_wanted(need, tenant), size
+    sizes = [(bool(wish), held.limit) for wish, held in _pairs(need, tenant) if held]
+    burnt, room = (sum(size for asked, size in sizes if asked is which) for which in (True, False))
+    return unasked, _longest_wanted(need, tenant), burnt, -room
 
 
 def described(tenant: Tenant) -> str:
@@ -99,5 +103,9 @@ def _requests(*, several: bool) -> str:
 
 
 def _longest_wanted(need: Need, tenant: Tenant) -> float:
-    pairs = ((need.requests, tenant.requests), (need.tokens, tenant.tokens))
-    return max((held.window for wish, held in pairs if wish and held), default=0.0)
+    return max((held.window for wish, held in _pairs(need, tenant) if wish and held), default=0.0)
+
+
+def _pairs(need: Need, tenant: Tenant) -> tuple[tuple[object, Limit | Quota | None], ...]:
+    """What is wished for beside what is held."""
+    return (need.requests, tenant.requests), (need.tokens, tenant.tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -12,11 +13,13 @@ from gateproof.targets.model import Mint, Target
 from gateproof.targets.secrets import Secret, resolve_key, resolve_value
 from gateproof.tenants.admin import MintFailed
 from gateproof.tenants.fit import declaration, described, fits, known_of, surplus
-from gateproof.tenants.mint import ADAPTERS, Changes, Minter, Rotates, SecondKeys
+from gateproof.tenants.mint import ADAPTERS, Changes, Delayed, Minter, Rotates, SecondKeys
 from gateproof.tenants.need import Need, Tenant
+from gateproof.tenants.owner import PREFIX, lives
 from gateproof.tenants.wanted import many
 
-PREFIX = "gateproof-"
+MOST_SILENCES = 3
+"""times in a row that an admin API may leave us in the dark before it is taken for dead"""
 
 
 class NoTenant(Exception):
@@ -39,10 +42,13 @@ class Leases:
         self._target, self._minter, self._keys = target, minter, keys
         # workers of one run share its id, and names must not clash
         self._prefix = f"{run_prefix(run_id)}{secrets.token_hex(2)}-"
-        self._begun = 0
+        self._numbers = itertools.count(1)  # next() is safe among threads that lease side by side
         self._minted: list[Tenant] = []
         self._uncertain: list[str] = []
         self._lent: Counter[str] = Counter()
+        self._silences: list[MintFailed] = []
+        self.retired: set[Secret] = set()
+        """Keys that we took back ourselves: they must not work any more."""
 
     def lease(self, need: Need, *, besides: Collection[Tenant] = ()) -> Tenant:
         """A tenant that fits and is none of ``besides``; ``NoTenant`` when there is none."""
@@ -62,6 +68,7 @@ class Leases:
     def revoke(self, tenant: Tenant) -> None:
         """Take back a minted tenant now; ``MintFailed`` when the admin API does not comply."""
         self._maker(tenant).revoke(tenant)
+        self.retired.add(tenant.key)
         self._minted.remove(tenant)
 
     def another_key(self, tenant: Tenant) -> Tenant:
@@ -79,6 +86,7 @@ class Leases:
         if not isinstance(minter, Rotates):
             raise self._not_offered("replace the key of a tenant")
         made = minter.rotate(tenant, self._name())
+        self.retired.add(tenant.key)
         self._minted.remove(tenant)
         self._minted.append(made)
         return made
@@ -92,6 +100,15 @@ class Leases:
         self._minted[self._minted.index(tenant)] = made
         return made
 
+    @property
+    def takes_effect_within(self) -> float:
+        """s; until what is made here is surely known at the gateway."""
+        return self._minter.takes_effect_within if isinstance(self._minter, Delayed) else 0.0
+
+    def exists(self, tenant: str) -> bool:
+        """Whether the admin API still knows a minted tenant; ``MintFailed`` when it does not say."""
+        return self._minter is not None and tenant in self._minter.names(tenant)
+
     def _maker(self, tenant: Tenant) -> Minter:
         if self._minter is None or tenant not in self._minted:
             raise ValueError(f"{tenant.name} was not minted here")
@@ -101,8 +118,7 @@ class Leases:
         return NotOffered(f"the adapter `{self._target.mint_adapter}` cannot {what}")
 
     def _name(self) -> str:
-        self._begun += 1
-        return f"{self._prefix}{self._begun}"
+        return f"{self._prefix}{next(self._numbers)}"
 
     def release_all(self) -> tuple[str, ...]:
         """Revoke everything minted here; the names of what is left, which a later call tries again."""
@@ -136,13 +152,20 @@ class Leases:
 
     def _mint(self, minter: Minter, order: Need) -> Tenant:
         name = self._name()
+        if lives(name) is False:  # a worker that outlived its controller: nobody would take the key back
+            raise MintFailed("the run that this process belongs to is over")
+        if len(self._silences) >= MOST_SILENCES:  # each may take as long as the target's timeouts allow
+            raise MintFailed(f"{self._silences[-1]}; not asked again after {MOST_SILENCES} such answers")
         self._uncertain.append(name)  # until its key is here, or is known not to exist
         try:
             tenant = minter.mint(order, name)
         except MintFailed as error:
             if error.answered:
                 self._uncertain.remove(name)
+            else:
+                self._silences.append(error)
             raise
+        self._silences.clear()
         self._uncertain.remove(name)
         self._minted.append(tenant)
         if not fits(order, tenant):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from gateproof.limits.terms import Limit, Quota
 from gateproof.targets.secrets import Secret
 from gateproof.targets.values import LIFETIME
-from gateproof.tenants.admin import KEY_LIFETIME, Admin, MintFailed, ask, key_in
+from gateproof.tenants.admin import KEY_LIFETIME, Admin, MintFailed, ask, key_in, rows_in
 from gateproof.tenants.need import Need, Tenant
 from gateproof.tenants.wanted import always, budget_of, limits_of, parallel_of, quotas_of
 
@@ -64,9 +64,8 @@ class ReferenceMinter:
         ask(self._admin, "DELETE", f"{KEYS}/{quote(key_or_id, safe='')}", gone_is_fine=True)
 
     def _rows(self, prefix: str) -> list[tuple[str, str]]:
-        answer = ask(self._admin, "GET", KEYS)
-        rows = answer.get("keys", []) if isinstance(answer, dict) else answer
-        named = ((row.get("tenant"), row.get("key") or row.get("id")) for row in rows or () if isinstance(row, dict))
+        rows = rows_in(ask(self._admin, "GET", KEYS), "keys", f"GET {KEYS}")
+        named = ((row.get("tenant"), row.get("key") or row.get("id")) for row in rows)
         return [(str(name), str(handle)) for name, handle in named if handle and str(name).startswith(prefix)]
 
 

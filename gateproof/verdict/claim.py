@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from gateproof.verdict.watch import TOKENS_PER_REQUEST, Watch, purse, seconds
+
 if TYPE_CHECKING:
     from gateproof.targets.model import Target
 
-Test = TypeVar("Test", bound=Callable[..., Any])
+__all__ = ["TOKENS_PER_REQUEST", "Claim", "Watch", "claim_of", "requirement"]
 
-# What one small call costs at most: a prompt of a dozen words, the engine script in it, and a few words back.
-TOKENS_PER_REQUEST = 120
+Test = TypeVar("Test", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,24 @@ class Claim:
     lasts: float | Callable[[Target], float] = 0.0
     """Seconds that the test waits on purpose; long ones are started first, and the plan of the run tells their sum."""
     smoke: bool = False
+    disrupts: bool = False
+    """It takes backends away or fills them to the brim: it runs after all others, with nothing beside it."""
+    watch: Watch[Any] | None = None
+    """What the test judges; then ``requests`` is what it sends beside, and nothing unless it says so."""
 
     def wait(self, target: Target) -> float:
         """Seconds that the test waits on purpose on this target."""
-        return self.lasts(target) if callable(self.lasts) else self.lasts
+        own = seconds(self.lasts, target)
+        return own if self.watch is None else own + self.watch.wait(target)
 
     def bound(self, target: Target) -> tuple[int, int]:
-        """(requests, tokens) that one run of the test may spend on this target."""
-        requests = self.requests(target) if callable(self.requests) else self.requests
-        if self.tokens is None:
-            return requests, requests * TOKENS_PER_REQUEST
-        return requests, self.tokens(target) if callable(self.tokens) else self.tokens
+        """(requests, tokens) that one run of the test may spend on this target, its watch left out."""
+        return purse(self.requests, self.tokens, target)
+
+    @property
+    def uses_up(self) -> str | None:
+        """The kind of limit of a declared tenant that the test uses up, if any."""
+        return self.watch.consumes if self.watch is not None else self.consumes
 
 
 def requirement(requirement_id: str, **claim: Any) -> Callable[[Test], Test]:
@@ -49,6 +57,8 @@ def requirement(requirement_id: str, **claim: Any) -> Callable[[Test], Test]:
     known = {field.name for field in dataclasses.fields(Claim)} - {"requirement"}
     if unknown := claim.keys() - known:
         raise TypeError(f"requirement({requirement_id!r}): unknown {sorted(unknown)}; known: {sorted(known)}")
+    if "watch" in claim:
+        claim.setdefault("requests", 0)
     mark = pytest.mark.requirement(Claim(requirement_id, **claim))
 
     def decorate(test: Test) -> Test:

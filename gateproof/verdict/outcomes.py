@@ -56,5 +56,9 @@ class NotDeclared(Exception):
     """Found out during the test that the target does not offer this (an honest 404 or 501, say)."""
 
 
+class Observed(Exception):
+    """Worth telling and no more, since the catalogue says so: INFO, whatever the level."""
+
+
 class Tolerated(Exception):
     """Less than the claim asks, yet the catalogue says that it passes with a warning, whatever the level."""

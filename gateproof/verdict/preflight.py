@@ -6,10 +6,10 @@ Tells a mistake in the set-up apart from a gateway that breaks its promises.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from gateproof.errors import TargetUnreachable
 from gateproof.targets.probe import probe
-from gateproof.targets.secrets import Secret
 from gateproof.verdict.run import TargetRun
 from gateproof.wire.exchange import Exchange
 
@@ -20,7 +20,7 @@ def preflight(ready: TargetRun) -> None:
     """One tiny call per key until one is served; then see which capabilities the target shows."""
     refusals = []
     for tenant in ready.keys or [""]:
-        exchange = knock(ready, ready.keys.get(tenant))
+        exchange = knock(ready, tenant)
         see_that_it_is_an_api(ready, exchange)
         if exchange.status not in REFUSED:
             break
@@ -32,9 +32,14 @@ def preflight(ready: TargetRun) -> None:
     ready.detected = probe(ready.target, ready.client, ready.keys, ready.headers)
 
 
-def knock(ready: TargetRun, key: Secret | None) -> Exchange:
+def knock(ready: TargetRun, tenant: str) -> Exchange:
+    """One call with the key and the headers of a tenant; without any when there is no key."""
+    target, key = ready.target, ready.keys.get(tenant)
+    return knock_with(ready, {**target.auth_headers(key), **target.tenant_headers(tenant)} if key else {})
+
+
+def knock_with(ready: TargetRun, headers: Mapping[str, str]) -> Exchange:
     target = ready.target
-    headers = target.auth_headers(key) if key else {}
     if "chat" in target.models:
         body = {"model": target.models["chat"], "messages": [{"role": "user", "content": "ping"}], "max_tokens": 1}
         return ready.client.send("POST", target.path("chat"), json=body, headers=headers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,15 @@ from gateproof.tenants.lease import Leases
 from gateproof.verdict.catalogue import Catalogue
 from gateproof.verdict.expectations import Expectations
 from gateproof.verdict.outcomes import Level
+from gateproof.verdict.watch import Watch
 from gateproof.wire.client import Client, Limits, Tls
 from gateproof.wire.exchange import Exchange
 from gateproof.wire.redact import Redactor
 
 # Exchanges kept as evidence of one test: the last ones tell what went wrong, the rest only fills the disk.
 EVIDENCE_KEPT = 6
+
+UNAUTHORIZED, FORBIDDEN = 401, 403
 
 DEFAULT_MAX_WAIT = 300.0  # s; the default of --max-wait
 
@@ -69,6 +73,8 @@ class Recorder:
     exchanges: list[Exchange] = field(default_factory=list)
     requests: int = 0
     tokens: int = 0
+    doubts: dict[Secret, Holder] = field(default_factory=dict)
+    """The keys that got a 401 in this test, and whose they are."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> None:
@@ -82,6 +88,24 @@ class Recorder:
             self.exchanges.append(exchange)
             del self.exchanges[:-EVIDENCE_KEPT]
             self.tokens += tokens
+
+    def take_over(self, other: Recorder) -> None:
+        """What was recorded for several tests is evidence of each, and is paid for by the first."""
+        with self.lock, other.lock:
+            self.exchanges = other.exchanges[-EVIDENCE_KEPT:]
+            self.requests, self.tokens = self.requests + other.requests, self.tokens + other.tokens
+            self.requests_allowed += other.requests
+            other.requests = other.tokens = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose key it is."""
+
+    name: str
+    minted: bool
+    auth: Mapping[str, str] = field(repr=False)
+    """The headers that carry it."""
 
 
 @dataclass
@@ -101,6 +125,14 @@ class TargetRun:
     """s; the longest that one check may wait for a window to end."""
     recorder: Recorder | None = None
     leases: Leases | None = None
+    accepted: set[Secret] = field(default_factory=set)
+    """Keys that this process has seen to work."""
+    watched: dict[str, list[str]] = field(default_factory=dict)
+    """By watch that this process may be asked for: the requirements that judge it."""
+    scenes: dict[str, Watch[Any]] = field(default_factory=dict)
+    """The same watches themselves."""
+    stages: Any = None
+    """What ``fixtures.watches`` keeps of those that are played."""
 
     @cached_property
     def client(self) -> Client:
@@ -131,10 +163,23 @@ class TargetRun:
         if self.recorder is not None:
             self.recorder.saw(exchange, tokens_of(exchange))
 
+    def heard(self, exchange: Exchange, key: Secret, holder: Holder) -> None:
+        """What an answer says about the key that the request carried."""
+        if exchange.answer is None:
+            return
+        if exchange.status not in (UNAUTHORIZED, FORBIDDEN):
+            self.accepted.add(key)
+        elif exchange.status == UNAUTHORIZED and self.recorder is not None:
+            self.recorder.doubts.setdefault(key, holder)
+
     def evidence(self) -> tuple[EvidenceItem, ...]:
         """The last exchanges of the running test, newest last."""
         exchanges = self.recorder.exchanges if self.recorder else []
         return tuple(EvidenceItem(text=e.evidence(), curl=e.curl(), line=repr(e)) for e in exchanges)
+
+
+ALONE = "alone"
+"""The group of those tests that run last, one after the other, while all else is idle."""
 
 
 @dataclass
@@ -149,10 +194,21 @@ class Plan:
     """By test id: the window of a declared tenant that it uses up; tests of one window never run side by side."""
     waits: dict[str, float] = field(default_factory=dict)
     """By test id: the seconds that it waits on purpose; only what is long enough to be noticed."""
+    together: dict[str, str] = field(default_factory=dict)
+    """By test id: what its wait is shared with; tests that wait side by side, or for the same, wait once."""
     settled: list[dict[str, Any]] = field(default_factory=list)
     """Records that need no test: NOT_DECLARED and DISABLED ones, as JSON."""
     problem: str | None = None
     """Why nothing can run, when a worker found it out."""
+
+    def waits_of(self, tests: Iterable[str]) -> list[float]:
+        """The waits of these tests, what is waited out together once."""
+        longest: dict[str, float] = {}
+        for nodeid in tests:
+            if nodeid in self.waits:
+                shared = self.together.get(nodeid, nodeid)
+                longest[shared] = max(longest.get(shared, 0.0), self.waits[nodeid])
+        return list(longest.values())
 
 
 @dataclass

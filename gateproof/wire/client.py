@@ -1,6 +1,7 @@
 """The client of all checks: sends one request as told, and says what came of it and when.
 
-It keeps nothing between two exchanges: no connection, no cookie, no redirect, no retry, no proxy of the environment.
+It keeps nothing between two exchanges: no connection unless told, no cookie, no redirect, no retry, no proxy of the
+environment.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import httpx
 
 from gateproof.wire.encoding import Chunk
 from gateproof.wire.exchange import Answer, Exchange
+from gateproof.wire.line import LINE, Line
 from gateproof.wire.redact import Redactor
 from gateproof.wire.tls import Tls
 from gateproof.wire.transport import WATCH, Transport
 from gateproof.wire.watch import MIB, Failure, Limits, Watch
 
-__all__ = ["UNSET", "Client", "Headers", "Limits", "Tls"]
+__all__ = ["UNSET", "Client", "Headers", "Limits", "Line", "Tls"]
 
 
 class Unset(enum.Enum):
@@ -87,15 +89,20 @@ class Client:
         hang_up_after: float | None = None,
         hang_up_when: Callable[[bytes], bool] | None = None,
         slow_read: float | None = None,
+        line: Line | None = None,
     ) -> Exchange:
         """Send one request to a path below the origin.
 
         ``hang_up_after`` counts seconds from the last request byte; ``hang_up_when`` is asked with the body so far.
         ``slow_read`` is a pace in bytes per second. ``raw_path`` sends the path byte for byte, dots and slashes too.
+        ``line`` is a connection to be used again; without one each exchange has its own.
         """
         kept = _Kept(content)
         watch = Watch(limits or self.limits, hang_up_after=hang_up_after, slow_read=slow_read)
         request = self._request(method, self._target(path, query, raw_path), headers or {}, json, kept)
+        if line is not None:
+            watch = line.watch(watch)
+            request.extensions[LINE] = line
         request.extensions[WATCH] = watch
         exchange = self._begin(request, watch, raw_path)
         try:

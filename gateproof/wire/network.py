@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import re
+import select
 import socket
 import ssl
 import threading
@@ -188,6 +189,8 @@ class Stream(httpcore.NetworkStream):
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object":
             return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        if info == "is_readable":  # asked of a kept connection: readable while idle means that the peer has closed it
+            return bool(select.select([self._sock], [], [], 0)[0])
         return {"socket": self._sock}.get(info)
 
 

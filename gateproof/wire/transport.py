@@ -1,7 +1,8 @@
 """httpx transport with a watch on every exchange: a fresh connection each, no pool, no retry, no proxy.
 
 A pool is left out on purpose: a kept connection that the peer has just closed fails the next request through no
-fault of the target, and a bounded pool would queue requests that a burst wants on the wire at once.
+fault of the target, and a bounded pool would queue requests that a burst wants on the wire at once. Who needs a kept
+connection says so with a line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TypeVar, cast
 import httpcore
 import httpx
 
+from gateproof.wire.line import LINE, Line
 from gateproof.wire.network import Backend
 from gateproof.wire.tls import Tls
 from gateproof.wire.watch import Limits, Watch
@@ -47,9 +49,13 @@ class Transport(httpx.BaseTransport):
             content=cast("httpx.SyncByteStream", request.stream),
             extensions=extensions,
         )
-        connection = httpcore.HTTPConnection(
-            asked.url.origin, ssl_context=self._context(url), network_backend=Backend(watch, self._connect_to)
-        )
+        line: Line | None = request.extensions.get(LINE)
+
+        def dialled() -> httpcore.HTTPConnection:
+            backend = Backend(watch, self._connect_to)
+            return httpcore.HTTPConnection(asked.url.origin, ssl_context=self._context(url), network_backend=backend)
+
+        connection = dialled() if line is None else line.connection(dialled)
         try:
             answer = _mapped(lambda: connection.handle_request(asked))
         except BaseException:
@@ -58,7 +64,7 @@ class Transport(httpx.BaseTransport):
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,
-            stream=_Body(connection, answer),
+            stream=_Body(connection if line is None else answer, answer),
             extensions=answer.extensions,
         )
 
@@ -67,15 +73,17 @@ class Transport(httpx.BaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, connection: httpcore.HTTPConnection, answer: httpcore.Response) -> None:
-        self._connection, self._parts = connection, answer.iter_stream()
+    """``closed`` ends with the body: the connection, or on a line only the answer."""
+
+    def __init__(self, closed: httpcore.HTTPConnection | httpcore.Response, answer: httpcore.Response) -> None:
+        self._closed, self._parts = closed, answer.iter_stream()
 
     def __iter__(self) -> Iterator[bytes]:
         while (part := _mapped(lambda: next(self._parts, None))) is not None:
             yield part
 
     def close(self) -> None:
-        self._connection.close()
+        self._closed.close()
 
 
 _T = TypeVar("_T")

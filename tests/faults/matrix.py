@@ -64,6 +64,7 @@ class Stack:
             "base_url": self.launched.base_url,
             "launch": None,
             "upstream": {"control": list(self.launched.upstream_control)},
+            "capabilities": {"k8s.chaos": True},  # declared by itself only where the run launches the stack
         }
         self.targets.write_text(
             (ROOT / "targets.yaml").read_text() + f"\n  faulty: {json.dumps({'extends': 'local', **wired})}\n"

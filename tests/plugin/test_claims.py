@@ -37,6 +37,8 @@ def test_a_wrong_claim_stops_the_collection(
         (["--target", "toy", "--spend", "much"], "*--spend: `much` is no bound*"),
         (["--target", "toy", "--max-wait", "soon"], "*--max-wait: not a duration: 'soon'*"),
         (["--target", "toy", "--targets", "nowhere.yaml"], "*nowhere.yaml*"),
+        (["--target", "toy", "--replay=nowhere.yaml"], "*nowhere.yaml*--replay*No such file*"),
+        (["--target", "toy", "--replay=targets.yaml"], "*targets.yaml*--replay*no list of `steps`*"),
     ],
 )
 def test_a_wrong_option_is_told_with_what_is_accepted(

@@ -50,6 +50,7 @@ def test_the_level_of_the_requirement_makes_the_verdict_of_an_assertion(
         ("NotDeclared('honest 501')", "NOT_DECLARED", 0),
         ("RuntimeError('our own defect')", "ERROR", 1),
         ("Tolerated('404 where 405 is asked for')", "WARN", 0),
+        ("Observed('a difference of 3 ms')", "INFO", 0),
     ],
 )
 def test_an_exception_says_what_an_assertion_cannot(

@@ -30,7 +30,7 @@ HEAD = """
 import pytest
 from fixtures.api import Api
 from gateproof.verdict.claim import requirement
-from gateproof.verdict.outcomes import Inconclusive, NotDeclared, Tolerated, Untestable
+from gateproof.verdict.outcomes import Inconclusive, NotDeclared, Observed, Tolerated, Untestable
 """
 
 # One test for every row that needs one, all in order.

@@ -21,9 +21,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "gateproof.shape": frozenset({"gateproof.limits.finding"}),
     # the liar shares no code with the judge
     "gateproof.stack": frozenset({"gateproof.targets"}),
-    "gateproof.targets": frozenset({"gateproof.wire"}),
+    "gateproof.targets": frozenset({"gateproof.wire", "gateproof.cluster.access"}),
     "gateproof.launch": frozenset({"gateproof.targets"}),
-    "gateproof.tenants": frozenset({"gateproof.limits", "gateproof.targets", "gateproof.wire"}),
+    "gateproof.tenants": frozenset({"gateproof.cluster", "gateproof.limits", "gateproof.targets", "gateproof.wire"}),
     "gateproof.report": frozenset(
         {"gateproof.verdict.catalogue", "gateproof.verdict.expectations", "gateproof.verdict.outcomes"}
     ),
@@ -37,7 +37,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "gateproof.wire",
         }
     ),
-    "gateproof.load": frozenset({"gateproof.targets", "gateproof.report"}),
+    "gateproof.load": frozenset({"gateproof.launch", "gateproof.report", "gateproof.targets"}),
     "gateproof.cluster": frozenset({"gateproof.targets", "gateproof.limits"}),
     "gateproof.cli": frozenset(
         {
@@ -72,7 +72,7 @@ ROOMS: dict[str, frozenset[str]] = {
 GUARDED: dict[str, tuple[str, ...]] = {
     "locust": ("gateproof.load.", "load."),
     "gevent": ("gateproof.load.", "load."),
-    "kubernetes": ("gateproof.cluster.", "gateproof.targets.secrets"),
+    "kubernetes": ("gateproof.cluster.",),
     "openai": ("fixtures.sdk", "conformance."),
     "pytest": ("gateproof.verdict.plugin.", "gateproof.verdict.claim", "fixtures.", "conformance."),
 }

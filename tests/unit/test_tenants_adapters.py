@@ -105,7 +105,7 @@ def test_a_minted_tenant_has_its_name_key_and_rights(made: tuple[Minter, Api]) -
 
     assert (tenant.name, tenant.parallel, tenant.models, tenant.minted) == ("gateproof-1-1", 3, ("m",), True)
     assert tenant.key.reveal()
-    assert tenant.requests is tenant.tokens is None
+    assert (tenant.requests, tenant.tokens) == (None, None)
 
 
 def test_revoking_is_final_and_can_be_repeated(made: tuple[Minter, Api]) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gateproof.errors import ConfigError
 from gateproof.limits import Limit, Quota
 from gateproof.targets.model import Target
 from gateproof.targets.secrets import Secret
 from gateproof.tenants.admin import MintFailed
-from gateproof.tenants.lease import Leases, NoTenant
+from gateproof.tenants.kuadrant import KuadrantMinter
+from gateproof.tenants.lease import MOST_SILENCES, Leases, NoTenant
 from gateproof.tenants.mint import minter_for
 from gateproof.tenants.need import Need, Tenant
-from gateproof.tenants.sweep import is_stale, sweep_run
+from gateproof.tenants.owner import stake
+from gateproof.tenants.reference import ReferenceMinter
+from gateproof.tenants.sweep import is_abandoned, sweep_run
+from gateproof.wire.client import Client
 from tests.unit.test_tenants_adapters import ReferenceApi
 
 RUN = "6740a1b0-abc123"
@@ -33,6 +39,7 @@ TENANTS = {
     "slow": {"key": "slow-key", "requests": {"limit": 5, "window": "1h"}, "headers": {"x-tier": "slow"}},
     "keyless": {"requests": {"limit": 1, "window": 1}},
 }
+FREE_TIER = {"requests": {"limit": 10, "window": "1m"}}
 MINT = {"key": "admin", "adapter": "reference", "requests": {"limit": 4, "window": 2, "algorithm": "sliding"}}
 
 
@@ -63,7 +70,7 @@ def declared(**given: Any) -> Leases:
 
 def minting(api: ReferenceApi, **mint: Any) -> Leases:
     here = target(tenants=TENANTS, mint={**MINT, **mint})
-    return Leases(here, minter_for(here, api), RUN)
+    return Leases(here, ReferenceMinter(api), RUN)
 
 
 def test_a_declared_tenant_comes_with_its_limits_key_and_headers() -> None:
@@ -208,18 +215,18 @@ def test_a_failed_minting_falls_back_and_is_swept_when_its_answer_was_lost(answe
 
 
 def test_no_adapter_is_said_so() -> None:
-    here = target("llm-proxy", mint={"key": "admin"}, tenants={"main": {"key": "k"}})
-    assert minter_for(here, ReferenceApi()) is None
-    with pytest.raises(NoTenant, match="adapter `llm-proxy`"):
+    here = target("llm-proxy", mint={"key": "admin", "adapter": "by-hand"}, tenants={"main": {"key": "k"}})
+    assert minter_for(here, Client(str(here.base_url)), Secret("admin")) is None
+    with pytest.raises(NoTenant, match="adapter `by-hand`"):
         Leases(here, None, RUN).lease(Need(requests=True))
 
 
-def test_what_another_run_may_still_use_is_not_stale() -> None:
+def test_what_a_run_elsewhere_may_still_use_is_not_abandoned() -> None:
     started = int(RUN.partition("-")[0], 16)
 
-    assert not is_stale(f"gateproof-{RUN}-ab12-1", started + 3600)
-    assert is_stale(f"gateproof-{RUN}-ab12-1", started + 3601)
-    assert not is_stale("gateproof-of-a-person", started + 3601)
+    assert not is_abandoned(f"gateproof-{RUN}-ab12-1", started + 3600)
+    assert is_abandoned(f"gateproof-{RUN}-ab12-1", started + 3601)
+    assert not is_abandoned("gateproof-of-a-person", started + 3601)
 
 
 def test_a_sweep_without_means_or_with_a_dead_stack_stays_quiet() -> None:
@@ -237,3 +244,105 @@ def test_a_sweep_without_means_or_with_a_dead_stack_stays_quiet() -> None:
 
 def test_tenants_show_no_key() -> None:
     assert "free-key" not in repr(declared().lease(Need(tokens=True)))
+
+
+def test_an_admin_api_that_leaves_us_in_the_dark_is_not_asked_for_ever() -> None:
+    """Each question may take as long as the target's timeouts allow."""
+    asked = []
+
+    class Silent(BrokenMinter):
+        def mint(self, need: Need, name: str) -> Tenant:
+            asked.append(name)
+            return super().mint(need, name)
+
+    leases = Leases(target(mint=MINT), Silent(answered=False), RUN)
+    for _ in range(MOST_SILENCES + 2):
+        with pytest.raises(NoTenant, match="503 down"):
+            leases.lease(Need(requests=True))
+
+    assert len(asked) == MOST_SILENCES
+
+
+def test_an_admin_api_that_refuses_is_asked_each_time() -> None:
+    """Another need may be one that it can meet."""
+    leases = Leases(target(mint=MINT), BrokenMinter(answered=True), RUN)
+    for _ in range(MOST_SILENCES + 2):
+        with pytest.raises(NoTenant, match=r"503 down$"):
+            leases.lease(Need(requests=True))
+
+
+def test_a_worker_that_outlives_its_run_makes_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would take them back."""
+    monkeypatch.setenv("GATEPROOF_STATE", str(tmp_path))
+    run, api = stake(), ReferenceApi()
+    leases = Leases(target(mint=MINT), ReferenceMinter(api), run.run_id)
+    leases.lease(Need(requests=True))
+    run.release()
+
+    with pytest.raises(NoTenant, match="the run that this process belongs to is over"):
+        leases.lease(Need(requests=True))
+    assert len(api.left()) == 1
+
+
+def test_a_made_tenant_exists_until_somebody_deletes_it() -> None:
+    api = ReferenceApi()
+    leases = minting(api)
+    tenant = leases.lease(Need())
+    assert leases.exists(tenant.name)
+
+    api.keys.clear()
+    assert not leases.exists(tenant.name)
+
+
+def test_what_we_took_back_ourselves_is_known() -> None:
+    leases = minting(ReferenceApi())
+    tenant = leases.lease(Need(minted=True))
+    assert leases.retired == set()
+
+    leases.revoke(tenant)
+    assert leases.retired == {tenant.key}
+
+
+@pytest.mark.parametrize(
+    ("stack", "mint", "told"),
+    [
+        (
+            "openai",
+            {**MINT, "options": {"windows": "5"}},
+            r"here\.mint\.options: unknown option `windows`",
+        ),
+        ("llm-proxy", {"key": "admin"}, r"here\.mint\.options\.api_key: is needed"),
+        ("portkey-2", {"key": "admin"}, r"here\.mint\.options\.url: is needed"),
+        (
+            "portkey-2",
+            {"key": "admin", "options": {"url": "http://p/v1"}},
+            r"here\.mint\.options\.workspace: is needed",
+        ),
+        ("tokenlabs", {"key": "admin"}, r"here\.mint\.tiers: is needed"),
+        ("tokenlabs", {"key": "admin", "tiers": {"free": {}}}, r"here\.kubernetes: is needed"),
+    ],
+    ids=["unknown option", "upstream key", "control plane", "workspace", "tiers", "cluster"],
+)
+def test_what_an_adapter_lacks_is_a_mistake_of_the_user(stack: str, mint: dict[str, Any], told: str) -> None:
+    here = target(stack, mint=mint)
+    with pytest.raises(ConfigError, match=told):
+        minter_for(here, Client(str(here.base_url)), Secret("admin"))
+
+
+def test_keys_of_a_cluster_need_no_key_beside_its_kubeconfig() -> None:
+    cluster = {"namespace": "labs", "server": "http://127.0.0.1:1"}
+    here = target("tokenlabs", mint={"tiers": {"free": FREE_TIER}}, kubernetes=cluster)
+
+    assert isinstance(minter_for(here, Client(str(here.base_url)), None), KuadrantMinter)
+
+
+def test_a_kubeconfig_that_is_not_there_is_a_mistake_of_the_user() -> None:
+    cluster = {"namespace": "labs", "kubeconfig": "not-there"}
+    here = target("tokenlabs", mint={"tiers": {"free": FREE_TIER}}, kubernetes=cluster)
+    with pytest.raises(ConfigError, match=r"here\.kubernetes: Invalid kube-config file"):
+        minter_for(here, Client(str(here.base_url)), None)
+
+
+def test_other_stacks_do() -> None:
+    with pytest.raises(ValueError, match="a key that may make others is needed"):
+        target("litellm", mint={})

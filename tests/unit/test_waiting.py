@@ -33,6 +33,13 @@ def test_waits_that_have_not_begun_are_shared_by_the_workers(patience: Patience)
     assert patience.line(now=120.0) == "waiting for windows: RATE-007; about 71 s to go"
 
 
+def test_what_is_waited_out_together_is_waited_for_once(patience: Patience) -> None:
+    patience.plan.together = {"a": "watches", "b": "watches"}
+    assert patience.plan.waits_of(["a", "b"]) == [62.0]
+    patience.start("a", now=100.0)
+    assert patience.line(now=120.0) == "waiting for windows: RATE-007; about 40 s to go"
+
+
 def test_it_is_said_once_per_quiet_while(patience: Patience) -> None:
     patience.start("a", now=100.0)
     assert patience.line(now=120.0) is not None

@@ -63,7 +63,7 @@ FAULTS = (
         where="gateway",
         breaks=("RATE-020",),
         stands_for="a counter by key where the limit is the user's: who makes more keys gets more",
-        shows="5 == 0",
+        shows="the other key: 5 of 5",
     ),
     Fault(
         "strangers_are_charged",

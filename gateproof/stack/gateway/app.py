@@ -67,7 +67,7 @@ class Gateway:
         endpoint = self.manner.find(scope["method"], scope["raw_path"])
         answer.api = endpoint.api
         answer.extra = cors.response_headers(headers, self.settings.cors)
-        if scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS" and self.manner.options is not None:
             await answer.reply(self.manner.options(endpoint, headers, answer.extra))
             return
         check_method(endpoint, scope["method"])

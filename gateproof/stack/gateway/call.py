@@ -99,7 +99,7 @@ class Call:
             return
         if self.ledger.known:
             self.admission.charge(miscount.charged(self, self.ledger.tokens))
-        elif partial is not None:
+        elif partial is not None and self.manner.told_usage is None:
             self.ledger.prompt, self.ledger.completion = prompt_tokens(self.request), partial
             self.admission.charge(miscount.broken_off(self, self.ledger.tokens))
         else:

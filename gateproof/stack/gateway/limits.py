@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from gateproof.stack.gateway import miscount
 from gateproof.stack.gateway.budget import Purse
 from gateproof.stack.gateway.errors import Limited, Refusal
 
+ALL_KINDS = ("requests", "tokens")
 PARALLEL_RETRY_AFTER = 1  # s; nobody can know when a running request ends, one second is the least that can be said
 
 
@@ -219,10 +221,11 @@ class Meter:
             counter = self._counters[key] = Counter(limit)
         return counter
 
-    def admit(self, model: str, estimate: int) -> Admission:
-        """Check every limit, then take from all: a refused request consumes nothing anywhere."""
+    def admit(self, model: str, estimate: int, kinds: Collection[str] = ALL_KINDS) -> Admission:
+        """Check every limit of these kinds, then take from all: a refused request consumes nothing anywhere."""
         now = time.monotonic()
-        requests, tokens = self.requests(model), self.tokens(model)
+        requests = self.requests(model) if "requests" in kinds else []
+        tokens = self.tokens(model) if "tokens" in kinds else []
         self.check_requests(requests, now)
         self.check_tokens(tokens, now, estimate)
         self.check_parallel()

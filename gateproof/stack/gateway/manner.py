@@ -7,7 +7,7 @@ Where a field may be None, None is the gateway's own way, too, which then costs 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
@@ -104,8 +104,9 @@ class Manner:
     """(headers, HTTP version, names that are ours)."""
     find: Callable[[str, bytes], Endpoint]
     """(method, raw path) → the endpoint, or 404."""
-    options: Callable[[Endpoint, RequestHeaders, Pairs], Reply]
-    """How OPTIONS is answered; the pairs are the CORS fields that every answer to this request carries."""
+    options: Callable[[Endpoint, RequestHeaders, Pairs], Reply] | None
+    """How OPTIONS is answered; the pairs are the CORS fields that every answer to this request carries. None: as any
+    other method."""
     glance: Callable[[Endpoint, RequestHeaders, bytes], None] | None = None
     """A look at the body before the key, where a stack reads it first."""
 
@@ -147,10 +148,16 @@ class Manner:
     """Limits come before routing: a request for a model that does not exist is counted."""
     counts_refused: bool = False
     """A refused request raises the request counters all the same."""
+    counts_over_quota: bool = False
+    """One that is refused for its tokens does, for requests are counted before tokens are looked at."""
+    counted: Callable[[Call], Collection[str]] | None = None
+    """Which limits this call meets, of "requests" and "tokens"; None: all of the tenant's."""
     asks_for_usage: bool = True
     """Streams are metered: `include_usage` is added where the client left it out, and its chunk taken out again."""
     passes_through: bool = False
     """Replies are passed on unread as they come, cut when the engine's are, and after `request_timeout` in any case."""
+    told_usage: Callable[[Pairs, bytes], Any] | None = None
+    """(head, body) of a reply that has passed through → what of it may tell usage; nothing else is ever charged."""
     cache: Callable[[], Cache] | None = None
     """Made once for a running gateway; asked before anything is counted. What passes through is offered to it; where
     replies are read, `reply` does that."""

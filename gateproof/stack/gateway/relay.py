@@ -147,15 +147,20 @@ async def relay_bytes(call: Call, connection: Connection) -> None:
 async def pass_through(call: Call, connection: Connection, longest: float) -> None:
     """Any reply as it comes, for at most `longest` seconds since the request: then its connection is closed."""
     parts: list[bytes] = []
+    told_usage = call.manner.told_usage if call.admission is not None and call.admission.tokens else None
+    kept = call.cache is not None or told_usage is not None
     await call.answer.head(connection.status, fit_for_client(connection) + _length(connection))
     while data := await connection.read():
         if time.monotonic() > call.answer.began + longest:
             raise Cut
-        if call.cache is not None:
+        if kept:
             parts.append(data)
         await call.answer.body(data, more=True)
     if call.cache is not None:
         call.cache.keep(call, connection.status, connection.headers, b"".join(parts))
+    if told_usage is not None:
+        call.ledger.note(told_usage(connection.headers, b"".join(parts)))
+        call.settle()
     await call.answer.body(b"")
 
 

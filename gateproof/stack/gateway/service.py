@@ -17,7 +17,7 @@ from gateproof.stack.gateway.detour import Breaker, asked_for, falls_back_on, gi
 from gateproof.stack.gateway.errors import ClientGone, Refusal, UpstreamError
 from gateproof.stack.gateway.headers import RequestHeaders
 from gateproof.stack.gateway.keyring import Tenant
-from gateproof.stack.gateway.limits import Meter
+from gateproof.stack.gateway.limits import ALL_KINDS, Meter
 from gateproof.stack.gateway.loopholes import Buckets
 from gateproof.stack.gateway.lots import for_call
 from gateproof.stack.gateway.manner import JSON_TYPE, Manner
@@ -165,7 +165,8 @@ class Service:
     def find_route(self, call: Call) -> None:
         """Where it goes; a conversation that was begun goes on where it is kept."""
         call.route = self.routed(call) if self.manner.route is None else self.manner.route(self.catalogue, call)
-        previous = self.stored.previous(call.request, call.owner) if call.api == "responses" else None
+        keeps = call.api == "responses" and not self.manner.passes_through
+        previous = self.stored.previous(call.request, call.owner) if keeps else None
         if previous is not None:
             call.route = Route(
                 call.route.public, call.route.reply_model, (Destination(previous, call.route.attempts[0].model),)
@@ -177,11 +178,18 @@ class Service:
         reserving = any(limit.mode == "reserve" for limit in call.tenant.rights.tokens)
         estimate = tokens.estimate(call.request, call.api) if reserving or miscount.estimates(call) else 0
         try:
-            call.admission = self.meter(call).admit(call.model, estimate)
+            met = ALL_KINDS if self.manner.counted is None else self.manner.counted(call)
+            call.admission = self.meter(call).admit(call.model, estimate, met)
         except Refusal as refusal:
-            if self.manner.counts_refused and refusal.limited is not None:
+            if self.counts(refusal):
                 self.meter(call).count_refused(call.model)
             raise miscount.streamed(refusal, streams=call.streams) from None
+
+    def counts(self, refusal: Refusal) -> bool:
+        """Whether a refused request is one more all the same."""
+        if refusal.limited is None:
+            return False
+        return self.manner.counts_refused or (self.manner.counts_over_quota and refusal.limited.unit == "tokens")
 
     def price_of(self, model: str) -> config.Price | None:
         """An alias costs what its model costs."""
@@ -209,7 +217,8 @@ class Service:
         told = call.headers.get(ROUTING_HEADER)
         if told and call.tenant.rights.requests and worn("limit_bucket_by_header"):
             return self.bucket.setdefault((call.tenant.name, told), Meter(call.tenant.rights))
-        if call.tenant.sibling is not None and worn("tenants_share_counters"):
+        counts = call.tenant.rights.budget is None  # budgets are no counters
+        if counts and call.tenant.sibling is not None and worn("tenants_share_counters"):
             return call.tenant.sibling.meter
         return call.tenant.meter
 

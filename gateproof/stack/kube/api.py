@@ -15,6 +15,7 @@ from gateproof.stack.kube.wire import Receive, Scope, Send, answer, body_of, hea
 
 PATH = re.compile(r"/api/v1/namespaces/([^/]+)/secrets(?:/([^/]+))?")
 PATCHES = ("application/strategic-merge-patch+json", "application/merge-patch+json")
+HEADERS = {"content-type": "application/json", "cache-control": "no-cache, private"}
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -25,12 +26,15 @@ class SecretsApi:
         self._store, self._namespace, self._token = store, namespace, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status, body = self.answer(scope, await body_of(receive))
+        await answer(send, status, json.dumps(body).encode(), HEADERS)
+
+    def answer(self, scope: Scope, content: bytes) -> Answer:
+        """For whoever has the body already; of the scope, method, path, query string and headers are read."""
         try:
-            status, body = self._answer(scope, await body_of(receive))
+            return self._answer(scope, content)
         except Problem as problem:
-            status, body = problem.code, problem.status()
-        headers = {"content-type": "application/json", "cache-control": "no-cache, private"}
-        await answer(send, status, json.dumps(body).encode(), headers)
+            return problem.code, problem.status()
 
     def _answer(self, scope: Scope, content: bytes) -> Answer:
         self._authenticate(header(scope, "authorization") or "")

@@ -20,7 +20,9 @@ API_KEY = "api_key"
 
 PREFIX = "Bearer "
 """Compared as it stands: schemes are case-insensitive for HTTP, not for Authorino."""
-REALM = "api-key-tenants"
+CHALLENGE = f'{PREFIX}realm="api-key-tenants"'
+REASON = "x-ext-auth-reason"
+NO_CREDENTIAL, UNKNOWN_KEY, NO_GROUP = "credential not found", "the API Key provided is invalid", "Unauthorized"
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 
 
@@ -44,11 +46,11 @@ class Authorino:
 
     def decide(self, authorization: str | None) -> Decision:
         if authorization is None or not authorization.startswith(PREFIX):
-            return _unauthenticated("credential not found")
-        known = self._known().get(authorization.removeprefix(PREFIX))
-        return _unauthenticated("the API Key provided is invalid") if known is None else known
+            return _unauthenticated(NO_CREDENTIAL)
+        known = self.identities().get(authorization.removeprefix(PREFIX))
+        return _unauthenticated(UNKNOWN_KEY) if known is None else known
 
-    def _known(self) -> dict[str, Decision]:
+    def identities(self) -> Mapping[str, Decision]:
         """What each key comes to, made anew when a Secret has changed. Of two Secrets with one key the older counts."""
         if self._version != self._store.version:
             self._identities = {}
@@ -61,7 +63,7 @@ class Authorino:
     def _decision(self, annotations: Mapping[str, str]) -> Decision:
         groups = tuple(filter(None, (group.strip() for group in annotations.get(GROUPS, "").split(","))))
         if not self._allowed.intersection(groups):
-            return Decision(403, {"x-ext-auth-reason": "Unauthorized"})
+            return Decision(403, {REASON: NO_GROUP})
         return Decision(200, user=annotations.get(USER), groups=groups)
 
 
@@ -72,4 +74,4 @@ def secret(name: str, key: str, *, user: str, groups: str) -> dict[str, object]:
 
 
 def _unauthenticated(reason: str) -> Decision:
-    return Decision(401, {"www-authenticate": f'{PREFIX}realm="{REALM}"', "x-ext-auth-reason": reason})
+    return Decision(401, {"www-authenticate": CHALLENGE, REASON: reason})

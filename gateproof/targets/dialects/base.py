@@ -93,6 +93,9 @@ class Dialect:
     private_headers: tuple[str, ...] = ()
     """Lower-case prefixes of headers that are the stack's own business, inwards and outwards."""
 
+    cache_fields: Mapping[str, object] = field(default_factory=dict)
+    """Fields of a request's body by which a client asks for a cached reply."""
+
     mint: str | None = None
     """The adapter of ``gateproof.tenants`` that makes keys on such a stack."""
     capabilities: frozenset[str] = frozenset()

@@ -44,6 +44,8 @@ LITELLM = Dialect(
     version_header="x-litellm-version",
     backend_header="x-litellm-model-id",
     private_headers=("x-litellm-", "llm_provider-"),
+    # https://docs.litellm.ai/docs/proxy/caching: what a cache with `mode: default_off` waits for
+    cache_fields={"cache": {"use-cache": True}},
     mint="litellm",
     capabilities=frozenset(
         {

@@ -13,6 +13,8 @@ OPENAI = Dialect(
         "x-ratelimit-reset-requests",
     ),
     token_limit_headers=("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    # OpenTelemetry's `gen_ai.client.token.usage`, as its exporter for Prometheus names it
+    metric_names={"tokens": "gen_ai_client_token_usage_sum"},
     request_id="x-request-id",
     # Headers of gateways and meshes at large: no client may set them, no client should see them.
     private_headers=("x-envoy-", "x-ai-eg-", "x-gateway-destination-", "x-kuadrant-"),

@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "300s",
         "help": "the longest that one check may wait for a window to end, such as 90s or 10m (default: 300s)",
     },
+    "--replay": {"metavar": "FILE", "help": "play this script of the model test (RATE-035) again, and nothing else"},
     "--report-dir": {"metavar": "DIR", "help": "where reports go (default: reports)"},
 }
 

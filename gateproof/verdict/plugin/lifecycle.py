@@ -6,11 +6,9 @@ The controller does all that touches the target once; workers receive what it fo
 from __future__ import annotations
 
 import json
-import secrets
 import signal
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -22,12 +20,13 @@ from gateproof.errors import ConfigError, LaunchError, TargetUnreachable
 from gateproof.launch import launch
 from gateproof.launch.from_target import running
 from gateproof.targets.model import Target
-from gateproof.targets.secrets import Secret, resolve_headers, resolve_key
-from gateproof.tenants.admin import MintFailed, admin_over
+from gateproof.targets.secrets import CLUSTER, MINT, Secret, resolve_headers, resolve_key
+from gateproof.tenants.admin import MintFailed
 from gateproof.tenants.lease import run_prefix
-from gateproof.tenants.mint import minter_for
+from gateproof.tenants.mint import KUADRANT, key_path
 from gateproof.tenants.need import Need
-from gateproof.tenants.sweep import sweep_run
+from gateproof.tenants.owner import stake
+from gateproof.tenants.sweep import minter_of, sweep_run, take_back
 from gateproof.verdict.expectations import load_expectations
 from gateproof.verdict.plugin.options import RUN, is_worker
 from gateproof.verdict.preflight import preflight
@@ -79,9 +78,12 @@ def prepare(config: pytest.Config, run: Run, target: Target) -> TargetRun:
         config.add_cleanup(launched.stop)
         target = running(target, launched)
         versions = launched.versions
-    ready = describe(run, target, run_id=new_run_id())
+    owner = stake()
+    config.add_cleanup(owner.release)
+    ready = describe(run, target, run_id=owner.run_id)
     ready.versions = versions
     resolve(ready)
+    sweep_leftovers(ready)
     config.add_cleanup(partial(sweep, ready))
     mint_declared(ready)
     preflight(ready)
@@ -95,32 +97,49 @@ def describe(run: Run, target: Target, run_id: str) -> TargetRun:
     )
 
 
-def new_run_id() -> str:
-    """Sortable and unguessable: names of what we mint carry it, and a later run can tell its age."""
-    return f"{int(time.time()):x}-{secrets.token_hex(3)}"
-
-
 def resolve(ready: TargetRun) -> None:
     """Read every key and header value that the target names, and hide them from now on."""
     target = ready.target
     for name, tenant in target.tenants.items():
         if tenant.key is not None:
             ready.keys[name] = resolve_key(tenant.key, name, target.name, cluster=target.kubernetes)
-    if target.mint is not None and target.mint.key is not None:
-        ready.admin_key = resolve_key(target.mint.key, "mint", target.name, cluster=target.kubernetes)
+    ready.admin_key = admin_key_of(target)
     ready.headers = resolve_headers(target)
     ready.hide_secrets()
 
 
+def admin_key_of(target: Target) -> Secret | None:
+    """What opens the admin API: the token of its API server where keys are objects of a cluster."""
+    cluster = target.kubernetes
+    if target.mint is None:
+        return None
+    if target.mint_adapter == KUADRANT and cluster is not None and cluster.token is not None:
+        return resolve_key(cluster.token, CLUSTER, target.name, cluster=cluster)
+    return resolve_key(target.mint.key, MINT, target.name, cluster=cluster) if target.mint.key else None
+
+
+def sweep_leftovers(ready: TargetRun) -> None:
+    """Take back what runs left that were killed. The first use of the admin key: if it is wrong, it is told now."""
+    name = ready.target.name
+    try:
+        for left in take_back(ready, ending=False):
+            print(f"gateproof: {left}, left by a run that was killed, could not be taken back", file=sys.stderr)
+    except MintFailed as error:
+        if error.unauthorized:
+            raise ConfigError(f"the admin API refuses it: {error}", key=key_path(ready.target)) from None
+        print(f"gateproof: {name}: the admin API does not work, so no keys can be made: {error}", file=sys.stderr)
+
+
 def sweep(ready: TargetRun) -> None:
     """Take back what a worker that was killed could not; say what is left."""
-    for name in sweep_run(ready):
-        print(f"gateproof: the key {name} could not be taken back", file=sys.stderr)
+    left = sweep_run(ready)
+    if left:
+        print(f"gateproof: {ready.target.name}: left behind: {'; '.join(left)}", file=sys.stderr)
 
 
 def mint_declared(ready: TargetRun) -> None:
     """Make a key for each declared tenant that names none, where the target lets us; it lives as long as the run."""
-    minter = minter_for(ready.target, admin_over(ready.client, ready.admin_key)) if ready.admin_key else None
+    minter = minter_of(ready)
     if minter is None:
         return
     for name, tenant in ready.target.tenants.items():
@@ -142,12 +161,17 @@ def mint_declared(ready: TargetRun) -> None:
 
 
 def stop_on_sigterm() -> None:
-    """CI cancels with SIGTERM: treat it as Ctrl-C, so that the report is written and nothing is left running."""
+    """CI cancels with SIGTERM: treat it as Ctrl-C, so that the report is written and nothing is left running.
+
+    Likewise SIGHUP, of a terminal that was closed, unless somebody (nohup) had it ignored.
+    """
 
     def interrupt(_signum: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt("terminated")
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -172,6 +196,7 @@ def hand_over(ready: TargetRun) -> dict[str, Any]:
         "base_url": target.base_url,
         "control": list(target.upstream.control) if target.upstream else [],
         "direct": target.upstream.direct if target.upstream else None,
+        "cluster": target.kubernetes.server if target.kubernetes else None,
         "run_id": ready.run_id,
         "keys": {name: key.reveal() for name, key in ready.keys.items()},
         "admin_key": ready.admin_key.reveal() if ready.admin_key else None,
@@ -185,6 +210,9 @@ def receive(config: pytest.Config, run: Run) -> None:
     config.stash[PLAN_FILE] = Path(given["plan"])
     for name, state in given["targets"].items():
         target = run.targets[name].running_at(state["base_url"], control=state["control"], direct=state["direct"])
+        if target.kubernetes is not None:
+            cluster = target.kubernetes.model_copy(update={"server": state["cluster"]})
+            target = target.model_copy(update={"kubernetes": cluster})
         ready = describe(run, target, state["run_id"])
         ready.keys = {tenant: Secret(key) for tenant, key in state["keys"].items()}
         ready.admin_key = Secret(state["admin_key"]) if state["admin_key"] else None

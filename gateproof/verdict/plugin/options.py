@@ -8,6 +8,8 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from gateproof.errors import ConfigError, near_miss
+from gateproof.limits.script import BadScript
+from gateproof.limits.script import parse as parse_script
 from gateproof.targets.loader import load_targets
 from gateproof.targets.values import parse_duration
 from gateproof.verdict.catalogue import Catalogue, load_catalogue
@@ -15,6 +17,7 @@ from gateproof.verdict.outcomes import Level
 from gateproof.verdict.run import Run, Selection, Spend
 
 RUN = pytest.StashKey[Run]()
+MODEL_TEST = "RATE-035"  # plays scripts against the declared limits
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,7 +59,7 @@ def make_run(config: pytest.Config) -> Run:
         raise ConfigError(
             f"the packs are not in {root}, which pytest takes for the root of this run: it does so with a path "
             "that stands after a blank",
-            accepted="--targets=FILE and --report-dir=DIR, with an equals sign",
+            accepted="--targets=FILE, --report-dir=DIR and --replay=FILE, with an equals sign",
         )
     catalogue = load_catalogue(root / "conformance" / "catalogue")
     file = Path(config.invocation_params.dir, config.getoption("--targets") or root / "targets.yaml")
@@ -85,11 +88,25 @@ def selection(config: pytest.Config, catalogue: Catalogue) -> Selection:
         raise ConfigError(f"unknown level `{level}`", key="--level", accepted=list(Level.__members__))
     return Selection(
         areas=areas,
-        requirements=known_ids(config, "--requirement", catalogue),
+        requirements=known_ids(config, "--requirement", catalogue) | replayed(config),
         disabled=known_ids(config, "--disable", catalogue),
         level=Level(level),
         smoke=bool(config.getoption("--smoke")),
     )
+
+
+def replayed(config: pytest.Config) -> frozenset[str]:
+    """The one check that plays scripts, when there is one to play again; ConfigError when the file holds none."""
+    if (name := config.getoption("--replay")) is None:
+        return frozenset()
+    file = Path(config.invocation_params.dir, name)
+    try:
+        parse_script(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, BadScript) as error:
+        raise ConfigError(
+            str(error), file=str(file), key="--replay", accepted="a script as a failed run prints it"
+        ) from None
+    return frozenset({MODEL_TEST})
 
 
 def known_ids(config: pytest.Config, option: str, catalogue: Catalogue) -> frozenset[str]:

@@ -14,7 +14,17 @@ from gateproof.report.records import Record
 from gateproof.verdict.catalogue import Requirement
 from gateproof.verdict.claim import claim_of
 from gateproof.verdict.expectations import Judgement
-from gateproof.verdict.outcomes import BROKEN, Inconclusive, Level, NotDeclared, Tolerated, Untestable, Verdict
+from gateproof.verdict.keys import lost_key
+from gateproof.verdict.outcomes import (
+    BROKEN,
+    Inconclusive,
+    Level,
+    NotDeclared,
+    Observed,
+    Tolerated,
+    Untestable,
+    Verdict,
+)
 from gateproof.verdict.plugin.options import RUN
 from gateproof.verdict.plugin.select import part_of, target_of
 from gateproof.verdict.run import Recorder, TargetRun
@@ -93,6 +103,7 @@ def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level
         (Undecided, Verdict.INCONCLUSIVE),
         (NotDeclared, Verdict.NOT_DECLARED),
         (Tolerated, Verdict.WARN),
+        (Observed, Verdict.INFO),
     ):
         if isinstance(excinfo.value, kind):
             return verdict
@@ -102,9 +113,11 @@ def verdict_of(excinfo: pytest.ExceptionInfo[BaseException] | None, level: Level
 def make_record(item: pytest.Item, call: pytest.CallInfo[None], ready: TargetRun, requirement: Requirement) -> Record:
     verdict = verdict_of(call.excinfo, requirement.level)
     message = "" if call.excinfo is None else explain(call.excinfo, verdict)
+    failed = call.excinfo is not None and isinstance(call.excinfo.value, AssertionError)
+    if failed and (lost := lost_key(ready, requirement.area)):
+        verdict, message, failed = Verdict.UNTESTABLE, f"{lost}\n{message}", False
     if call.excinfo is not None and (broken := broken_off(ready)) and broken not in message:
         message += f"\n{BROKEN_OFF} {broken}"
-    failed = call.excinfo is not None and isinstance(call.excinfo.value, AssertionError)
     expected, seen = compared(item.config, message) if failed else (None, None)
     recorder = ready.recorder
     clean = ready.redactor.closely  # pytest shortens what it shows, and may have cut a key in two

@@ -18,7 +18,8 @@ from gateproof.verdict.claim import Claim, claim_of
 from gateproof.verdict.outcomes import Level, Verdict
 from gateproof.verdict.plugin.lifecycle import PLAN_FILE
 from gateproof.verdict.plugin.options import RUN, is_worker
-from gateproof.verdict.run import Plan, Run, TargetRun
+from gateproof.verdict.run import ALONE, Plan, Run, TargetRun
+from gateproof.verdict.watch import window_of
 
 NOTICED = 1.0  # s; a shorter wait is not worth a word in the plan
 LEVELS = [Level.MUST, Level.SHOULD, Level.MAY]
@@ -72,9 +73,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         run.plan.problem = str(error)  # the controller says it; an exception here would look like a crash
     dropped = set(items) - set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
-    items[:] = sorted(kept, key=lambda item: lasts(run, item), reverse=True)
+    items[:] = sorted(kept, key=lambda item: (disrupts(item), -lasts(run, item)))
     if is_worker(config) and config.workerinput["workerid"] == "gw0":  # type: ignore[attr-defined]
         write_plan(config.stash[PLAN_FILE], run.plan)
+
+
+def disrupts(item: pytest.Item) -> bool:
+    """Whether it comes last: nothing else could be judged beside it."""
+    claim = claim_of(item)
+    return claim is not None and claim.disrupts
 
 
 def lasts(run: Run, item: pytest.Item) -> float:
@@ -138,17 +145,17 @@ def keep(run: Run, item: pytest.Item) -> bool:
     if undeclared:
         return settle(run, ready, item, Verdict.NOT_DECLARED, f"not declared by the target: {', '.join(undeclared)}")
     count(run.plan, ready, claim, item)
-    if claim.consumes and (window := window_of(ready.target, claim.consumes)):
-        run.plan.windows[item.nodeid] = window
+    if group := group_of(ready.target, claim):
+        run.plan.windows[item.nodeid] = group
     return True
 
 
-def window_of(target: Target, consumes: str) -> str | None:
-    """The window that a check uses up; None where each check is given a tenant of its own."""
-    if target.mint is not None and (getattr(target.mint, consumes) or target.mint.tiers):
-        return None
-    shared = any(tenant.requests and tenant.tokens for tenant in target.tenants.values())
-    return f"{target.name}:{'tenants' if shared else consumes}"
+def group_of(target: Target, claim: Claim) -> str | None:
+    """What a check shares with others of one worker: a declared tenant's window, the watches, that it must be alone."""
+    if claim.disrupts:
+        return ALONE
+    window = window_of(target, claim.uses_up) if claim.uses_up else None
+    return window or (f"{target.name}:watches" if claim.watch else None)
 
 
 def selected(run: Run, claim: Claim, requirement: Requirement) -> bool:
@@ -171,9 +178,16 @@ def settle(run: Run, ready: TargetRun, item: pytest.Item, verdict: Verdict, mess
 
 def count(plan: Plan, ready: TargetRun, claim: Claim, item: pytest.Item) -> None:
     name = ready.target.name
-    requests, tokens = claim.bound(ready.target)
-    plan.requests[name] = plan.requests.get(name, 0) + requests
-    plan.tokens[name] = plan.tokens.get(name, 0) + tokens
+    bounds = [claim.bound(ready.target)]
+    if claim.watch is not None:
+        if claim.watch.name not in ready.watched:
+            bounds.append(claim.watch.bound(ready.target))
+        ready.scenes[claim.watch.name] = claim.watch
+        ready.watched.setdefault(claim.watch.name, []).append(claim.requirement)
+        alone = window_of(ready.target, claim.watch.consumes)
+        plan.together[item.nodeid] = f"{name}:{claim.watch.name if alone else 'watches'}"
+    plan.requests[name] = plan.requests.get(name, 0) + sum(requests for requests, _ in bounds)
+    plan.tokens[name] = plan.tokens.get(name, 0) + sum(tokens for _, tokens in bounds)
     plan.awaited.setdefault(name, {})[item.nodeid] = claim.requirement
     if (wait := min(claim.wait(ready.target), ready.max_wait)) >= NOTICED:
         plan.waits[item.nodeid] = wait
@@ -213,7 +227,7 @@ def announce(config: pytest.Config, run: Run) -> None:
 
 def waits_of(plan: Plan, tests: Iterable[str]) -> str:
     """The upper bound of the time that goes into waiting for windows, before any is shared out over workers."""
-    waits = [plan.waits[nodeid] for nodeid in tests if nodeid in plan.waits]
+    waits = plan.waits_of(tests)
     if not waits:
         return ""
     return f", {len(waits)} of them waiting up to {max(waits):.0f} s, {sum(waits):.0f} s in all"
@@ -223,27 +237,6 @@ def write_plan(file: Path, plan: Plan) -> None:
     temporary = file.with_suffix(".part")
     temporary.write_text(json.dumps(dataclasses.asdict(plan)))
     temporary.replace(file)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    run = config.stash.get(RUN, None)
-    return by_window(config, log, run) if run is not None and config.getoption("dist") == "loadgroup" else None
-
-
-def by_window(config: pytest.Config, log: Any, run: Run) -> Any:
-    """A scheduler that sends tests which use up one window to one worker.
-
-    xdist's own `loadgroup` marks node ids in a field that pytest 9.2 no longer reads.
-    """
-    from xdist import scheduler  # type: ignore[import-untyped]  # noqa: PLC0415 - only where xdist distributes
-
-    class ByWindow(scheduler.LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-        def _split_scope(self, nodeid: str) -> str:
-            # the controller learns the plan from a worker, before anything is scheduled
-            return run.plan.windows.get(nodeid, nodeid)
-
-    return ByWindow(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

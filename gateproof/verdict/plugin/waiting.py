@@ -50,8 +50,9 @@ class Patience:
     def left(self, running: Mapping[str, float], now: float) -> float:
         """Seconds until all waits are over, as planned: those under way, then the others shared by the workers."""
         under_way = [self.plan.waits.get(nodeid, 0.0) - (now - since) for nodeid, since in running.items()]
-        ahead = sum(wait for nodeid, wait in self.plan.waits.items() if nodeid not in self.begun)
-        return max(1.0, *under_way) + ahead / self.workers
+        begun = {self.plan.together.get(nodeid, nodeid) for nodeid in self.begun}
+        ahead = [nodeid for nodeid in self.plan.waits if self.plan.together.get(nodeid, nodeid) not in begun]
+        return max(1.0, *under_way) + sum(self.plan.waits_of(ahead)) / self.workers
 
 
 def requirement_of(plan: Plan, nodeid: str) -> str | None:

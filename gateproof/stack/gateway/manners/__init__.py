@@ -7,8 +7,11 @@ from gateproof.stack.gateway.manners.litellm import LITELLM
 from gateproof.stack.gateway.manners.llm_proxy import LLM_PROXY
 from gateproof.stack.gateway.manners.openai import OPENAI
 from gateproof.stack.gateway.manners.portkey import PORTKEY_2
+from gateproof.stack.gateway.manners.tokenlabs import TOKENLABS
 from gateproof.stack.gateway.manners.tokenvisor import TOKENVISOR
 
-MANNERS: dict[str, Manner] = {manner.name: manner for manner in (OPENAI, LITELLM, LLM_PROXY, PORTKEY_2, TOKENVISOR)}
+MANNERS: dict[str, Manner] = {
+    manner.name: manner for manner in (OPENAI, LITELLM, LLM_PROXY, PORTKEY_2, TOKENLABS, TOKENVISOR)
+}
 
 __all__ = ["MANNERS", "OPENAI", "Manner"]
