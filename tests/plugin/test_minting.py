@@ -40,8 +40,10 @@ class Stack:
 
     @property
     def limit(self) -> Limit:
+        """What a key gets, or one of the tier that allows least."""
         assert self.target.mint is not None
-        return Limit.of(self.target.mint.requests[0])
+        offered = (self.target.mint, *self.target.mint.tiers.values())
+        return Limit.of(min((terms.requests[0] for terms in offered if terms.requests), key=lambda each: each.limit))
 
     def enter_window(self) -> None:
         """Begin early in a window that goes by the clock, so that all that is sent falls into it."""
