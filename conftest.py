@@ -9,7 +9,13 @@ pytest_plugins = [
     "fixtures.target",
     "fixtures.upstream",
     "fixtures.routing",
+    "fixtures.outages",
     "fixtures.tenants",
     "fixtures.limits",
+    "fixtures.model",
     "fixtures.quotas",
+    "fixtures.refusals",
+    "fixtures.isolation",
+    "fixtures.watches",
+    "fixtures.parallel",
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import time
 import wave
 from collections import Counter
 from typing import Any
@@ -14,10 +12,8 @@ import pytest
 
 from fixtures.api import Api, unique
 from fixtures.chat import body_of
-from fixtures.quotas import COUNTED_WITHIN, quota_of
+from fixtures.quota_costs import BOOKED_WITHIN, READINGS, costs_nothing, lasting
 from fixtures.tenants import TenantWith
-from gateproof.limits.finding import Finding
-from gateproof.limits.terms import Quota
 from gateproof.shape.error import envelope_flaws
 from gateproof.shape.models import card_flaws, is_unavailable, listing_flaws
 from gateproof.targets.model import Target
@@ -28,8 +24,6 @@ from gateproof.wire.exchange import Exchange
 FETCHED = 5  # models whose own page is fetched
 TRIED = 20  # models that the sweep calls; more than that is another kind of test
 LISTINGS = 50  # (MODELS-009)
-LASTING = 60.0  # s, longer than any number of listings takes (MODELS-009)
-BOOKED_WITHIN = 1.0  # s; LiteLLM trades what it reserved for what was used after the answer (MODELS-009)
 SWEEP_TOKENS = 30  # of one call of the sweep: a word and the chat template around it
 
 
@@ -153,47 +147,15 @@ def test_the_list_shows_only_what_the_tenant_may_use(api: Api, tenant_with: Tena
 
 @requirement(
     "MODELS-009",
-    requests=LISTINGS + 4,
-    tokens=4 * SWEEP_TOKENS,
+    requests=LISTINGS + READINGS,
+    tokens=READINGS * SWEEP_TOKENS,
     consumes="tokens",
     needs=("api.chat",),
-    lasts=4 * BOOKED_WITHIN,
+    lasts=READINGS * BOOKED_WITHIN,
 )
 def test_listing_costs_no_tokens(tenant_with: TenantWith, target: Target) -> None:
-    """A call costs the same, with many listings before it as without, earlier and later."""
-    api = tenant_with(tokens=lasting_quota(target))
-    before = left(api), left(api)
-    for _ in range(LISTINGS):
-        body_of(api.models())
-    assert same_cost(before, (left(api), left(api)))
-
-
-def lasting_quota(target: Target) -> Quota | bool:
-    """What a made key gets, in a window that outlasts the check; else whatever there is."""
-    given = target.mint.tokens[0] if target.mint and target.mint.tokens else None
-    return dataclasses.replace(Quota.of(given), window=max(given.window, LASTING)) if given else True
-
-
-def left(api: Api) -> int:
-    """What a small call says is left of the token quota."""
-    exchange = api.chat(max_tokens=1)
-    body_of(exchange)
-    told = [value for name, value in exchange.headers.items() if "remaining" in name and "token" in name]
-    if not told or not told[0].strip().isdigit():
-        raise Untestable("quota.read is declared, but no header of an answer tells what is left of the tokens")
-    time.sleep(BOOKED_WITHIN if quota_of(api).mode == "reserve" else COUNTED_WITHIN)
-    return int(told[0])
-
-
-def same_cost(before: tuple[int, int], after: tuple[int, int]) -> Finding:
-    usual, later, with_listings = before[0] - before[1], after[0] - after[1], before[1] - after[0]
-    expected = f"{usual} tokens for a call, with {LISTINGS} listings before it as without"
-    seen = f"{with_listings} tokens; left were {before[0]}, {before[1]} and, after the listings, {after[0]}, {after[1]}"
-    if usual <= 0 or with_listings < 0:
-        return Finding.undecided(expected, f"{seen}: a window has ended in between")
-    if usual != later:
-        return Finding.undecided(expected, f"{seen}: equal calls without listings differ, so the books lag behind")
-    return Finding.yes(expected, seen) if with_listings == usual else Finding.no(expected, seen)
+    api = lasting(tenant_with, target)
+    assert costs_nothing(api, "listings", lambda: body_of(api.models()), LISTINGS)
 
 
 def cards(api: Api) -> list[dict[str, Any]]:

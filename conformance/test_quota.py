@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import functools
 from typing import Any
 
-from fixtures.api import Api
+import pytest
+
+from fixtures.api import MAX_TOKENS, Api
+from fixtures.burst import at_once
 from fixtures.endpoints import endpoints
 from fixtures.limits import admitted, fresh_window, neighbour
+from fixtures.quota_costs import with_quota
+from fixtures.quota_watches import REFILL
 from fixtures.quotas import (
     CALLS,
     PORTIONS,
@@ -19,6 +24,7 @@ from fixtures.quotas import (
     quota_of,
     requests_for,
     spent,
+    stops,
     stream,
     tokens_for,
     use_up,
@@ -26,22 +32,23 @@ from fixtures.quotas import (
 )
 from fixtures.tenants import TenantWith
 from fixtures.upstream import script
-from gateproof.limits import Finding, History, Quota, Shot, quota_resets, stops_at_quota
-from gateproof.targets.values import SHORT_WINDOW
+from fixtures.watches import Watched
+from gateproof.limits import History, Quota, Shot, overshoot, stops_at_quota
+from gateproof.targets.model import Target
 from gateproof.verdict.claim import requirement
 from gateproof.verdict.outcomes import Inconclusive
 from gateproof.wire.exchange import Exchange
 
 BIG = 3  # portions in the request that crosses the quota (QUOTA-002)
-LATE = 0.05  # s after an instant at which a new window has begun, so that we are not early by our own clock
+TOGETHER = 6  # requests of one burst: more than use up the quota (QUOTA-006)
+ROUNDS = 3  # bursts: one that passes the quota, one that must not be served, one more for who counts late (QUOTA-006)
 SERVED_BESIDE = 2  # requests of a neighbour (QUOTA-015)
 
 CHAT = CALLS["chat"]
 
-
-def stops(api: Api, exchanges: list[Exchange]) -> Finding:
-    history = own(api, ledger_of(exchanges))
-    return stops_at_quota(quota_of(api), history, estimate=estimate_of(history))
+each_mode = pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=pytest.mark.needs(f"quota.{mode}")) for mode in ("after", "reserve")]
+)
 
 
 @requirement(
@@ -65,13 +72,17 @@ def test_requests_are_served_below_the_quota_and_refused_from_there_on(metered: 
     consumes="tokens",
     lasts=1,
 )
-def test_the_request_that_crosses_the_quota_is_treated_as_declared(metered: Api) -> None:
+@each_mode
+def test_the_request_that_crosses_the_quota_is_treated_as_declared(
+    tenant_with: TenantWith, target: Target, mode: str
+) -> None:
     """After mode serves it in full; reserve mode refuses it, since what it asks for no longer fits."""
-    portion, quota = portion_of(metered), quota_of(metered)
-    fresh_window(metered)
-    history = ledger_of(nearly_used_up(metered))
+    api = with_quota(tenant_with, target, mode=mode)
+    portion, quota = portion_of(api), quota_of(api)
+    fresh_window(api)
+    history = ledger_of(nearly_used_up(api))
     left = quota.limit - spent(history)
-    crossing = metered.chat(prompt_of(BIG * portion.words, 0), max_tokens=left + 1)
+    crossing = api.chat(prompt_of(BIG * portion.words, 0), max_tokens=left + 1)
     assert (crossing.status, crossing.complete) == ((200, True) if quota.mode == "after" else (429, True))
 
 
@@ -161,21 +172,35 @@ def test_streamed_and_unary_tokens_add_up(metered: Api) -> None:
 
 
 @requirement(
-    "QUOTA-007",
-    requests=requests_for(cycles=2),
-    tokens=tokens_for(cycles=2),
+    "QUOTA-006",
+    requests=ROUNDS * TOGETHER,
+    tokens=tokens_for(cycles=ROUNDS),
     needs=("api.chat",),
     consumes="tokens",
-    lasts=3,
+    lasts=1,
 )
-def test_a_new_window_restores_the_full_quota(tenant_with: TenantWith) -> None:
-    api = tenant_with(tokens=True, within=SHORT_WINDOW)
-    quota = quota_of(api)
+@each_mode
+def test_requests_in_flight_together_pass_the_quota_by_no_more_than_they_are_worth(
+    tenant_with: TenantWith, target: Target, mode: str
+) -> None:
+    """Bursts until one is refused as a whole: whoever loses count of requests that run side by side serves more."""
+    api = with_quota(tenant_with, target, mode=mode)
+    words = portion_of(api).words * PORTIONS // TOGETHER + MAX_TOKENS
     fresh_window(api)
-    used = own(api, ledger_of(use_up(api, CHAT)))
-    time.sleep(quota.window + quota.grain + LATE)
-    again = ledger_of(use_up(api, CHAT))
-    assert quota_resets(quota, used, again, estimate=estimate_of(again))
+    sent: list[Exchange] = []
+    for number in range(ROUNDS):
+        prompts = [prompt_of(words, number * TOGETHER + each) for each in range(TOGETHER)]
+        last = at_once([functools.partial(CHAT, api, prompt) for prompt in prompts])
+        sent += last
+        if not any(map(admitted, last)):
+            break
+        wait_until_counted(api)
+    assert overshoot(quota_of(api), own(api, ledger_of(sent)))
+
+
+@requirement("QUOTA-007", watch=REFILL, needs=("api.chat",))
+def test_a_new_window_restores_the_full_quota(watched: Watched) -> None:
+    assert watched(REFILL).found
 
 
 @requirement("QUOTA-013", requests=requests_for(), tokens=tokens_for(), consumes="tokens", lasts=1)

@@ -111,7 +111,13 @@ def instants(stream: ChatStream) -> list[float]:
     return [exchange.sent, *(chunk.at for chunk in exchange.chunks)]
 
 
-@requirement("STREAM-021", requests=1, tokens=lambda target: 2 * events_of(target) + 300, needs=STREAMS, lasts=70)
+@requirement(
+    "STREAM-021",
+    requests=1,
+    tokens=lambda target: 2 * events_of(target) + 300,
+    needs=STREAMS,
+    lasts=lambda target: target.promises.longest_stream,
+)
 def test_a_long_stream_is_not_cut(api: Api, target: Target) -> None:
     text, gap = counted(events_of(target)), gap_of(target)
     longest = target.promises.longest_stream

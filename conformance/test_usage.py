@@ -9,14 +9,27 @@ import pytest
 from fixtures.api import Api
 from fixtures.chat import REPEATABLE, reply, talk, words
 from fixtures.streams import streamed
+from fixtures.tenants import TenantWith
+from fixtures.token_metrics import DOORS, LOOKS, counted, counted_as_told, part_of
+from fixtures.upstream import script
 from gateproof.limits.finding import Finding
 from gateproof.shape import completion as shape
+from gateproof.targets.model import Target
 from gateproof.verdict.claim import requirement
 
 CALLS = 5  # (USAGE-003)
 PREFIX = 40  # words: long enough for a prefix cache to show (USAGE-003, USAGE-004)
 MORE = (0, 1, 10, 100)  # words appended (USAGE-004)
 LIMITS = (1, 2, 8)  # max_tokens (USAGE-005)
+# What an engine counts that no text shows, so that a gateway which counts for itself tells something else (USAGE-008).
+BILL = {
+    "prompt_tokens": 101,
+    "completion_tokens": 23,
+    "total_tokens": 124,
+    "prompt_tokens_details": {"cached_tokens": 64},
+    "completion_tokens_details": {"reasoning_tokens": 5},
+}
+KINDS_COUNTED = 2  # replies of each of two kinds (USAGE-009)
 LONG_PROMPT = 600  # tokens of a prompt with all that is appended, at most
 
 KINDS = [
@@ -106,3 +119,20 @@ def same_bill(unary: Any, stream: Any, *, same_text: bool) -> Finding:
     if one["prompt_tokens"] == other["prompt_tokens"] and not same_text:
         return Finding.undecided(expected, f"{seen}: the model did not say the same twice")
     return Finding.no(expected, seen)
+
+
+@requirement("USAGE-008", requests=1, needs=("api.chat",))
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[-1]])
+def test_a_reply_tells_the_usage_of_its_engine(api: Api, kind: dict[str, Any]) -> None:
+    assert part_of(usage_in(api, script(usage=BILL), **kind), BILL) == BILL
+
+
+@requirement("USAGE-009", requests=2 * KINDS_COUNTED + DOORS * (LOOKS + 3), needs=("api.chat",), lasts=1)
+def test_the_metrics_count_what_the_replies_told(tenant_with: TenantWith, target: Target) -> None:
+    """Of a tenant that nobody else uses, where one can be made."""
+    streams = target.capability("f.stream") == "supported"
+    kinds: list[dict[str, Any]] = [{}, {"stream": True}] if streams else [{}, {}]
+    api = tenant_with()
+    before = counted(api)
+    told = [numbers(usage_in(api, talk(), **kind))["total_tokens"] for kind in kinds * KINDS_COUNTED]
+    assert counted_as_told(api, before, sum(told))

@@ -121,7 +121,7 @@ FAULTS = (
         where="gateway",
         breaks=("RATE-008", "RATE-035"),
         stands_for="a store that evicts counters before their window is over",
-        shows="200 after 1.",
+        shows="200 after 2.",
     ),
     Fault(
         "retry_after_is_the_whole_window",

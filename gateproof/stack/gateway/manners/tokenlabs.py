@@ -51,6 +51,7 @@ _APIS = {
 _UNSUPPORTED = "unsupported"
 _SLASHES = re.compile("%(2f|5c)", re.IGNORECASE)
 _UNRESERVED = re.compile("%(2d|2e|5f|7e|3[0-9]|4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])", re.IGNORECASE)
+_DATA = re.compile(rb"(?:^|[\r\n])data: ?[^\r\n]")
 _UNWRITABLE = re.compile(r"[\r\n\0]")
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
 _OWN_FIELDS = _HOP_BY_HOP | {b"content-length", b"content-type", b"date", b"server"}  # of answers
@@ -64,7 +65,9 @@ _ROUTING = b"x-ai-eg-"
 def check_host(headers: RequestHeaders, version: str, ours: tuple[str, ...]) -> None:
     """Another host is no virtual host; names with underscores are refused, as Envoy Gateway sets it up."""
     given = headers.all(b"host")
-    if (not given and version == "1.1") or any(b"_" in name for name, _ in headers.pairs):
+    if not given and version == "1.1":
+        raise Refusal(400, "", code="empty")
+    if any(b"_" in name for name, _ in headers.pairs):
         raise Refusal(400, "Bad Request", code="text")
     if "*" not in ours and given and host_name(b",".join(given)) not in ours:
         raise Refusal(404, "", code="empty")
@@ -134,7 +137,7 @@ def told_usage(headers: Pairs, body: bytes) -> Any:
     """Of a stream only the last event but one is looked at; nothing is decompressed."""
     if media_type(value_of(headers, b"content-type")) != b"text/event-stream":
         return parsed(body)
-    events = [event for event in sse.split(body) if event.startswith(b"data:")]
+    events = [event for event in sse.split(body) if _DATA.search(event)]
     return sse.payload(events[-2]) if len(events) > 1 else None
 
 
@@ -205,7 +208,7 @@ def refusal(refused: Refusal, _answer: Answer) -> Reply:
     if refused.code == "empty":
         return Reply(refused.status, refused.headers, b"")
     if refused.status == 413:
-        return text_reply(413, "Payload Too Large", [(b"connection", b"close")], kind=TEXT)
+        return text_reply(413, "Payload Too Large", kind=TEXT)
     return Reply(500, [], b"")  # a coded body cannot be parsed either
 
 
