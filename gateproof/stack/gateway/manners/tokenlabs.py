@@ -29,6 +29,7 @@ from gateproof.stack.gateway.manners.tokenlabs_tenants import SECRETS_API, Token
 from gateproof.stack.gateway.paths import Endpoint
 from gateproof.stack.gateway.usage import parsed
 from gateproof.stack.kube import authorino
+from gateproof.stack.process import LOOPBACK
 
 TEXT = b"text/plain"
 OWNER = "Envoy AI Gateway"
@@ -183,9 +184,10 @@ def upstream_headers(call: Call, _passed_on: Pairs) -> Pairs:
         for name, value in call.headers.pairs
         if name not in _REWRITTEN and not name.startswith((_ROUTING, b"x-envoy-"))
     ]
-    client = b"" if call.client is None else call.client[0].encode()
+    # the address of the connection's other end, which nobody can say of himself: all is on one machine here
+    hops = [*call.headers.all(b"x-forwarded-for"), LOOPBACK.encode()]
     own = [
-        (b"x-forwarded-for", client),
+        (b"x-forwarded-for", b",".join(hops)),
         (b"x-forwarded-proto", b"http"),
         (b"x-request-id", call.answer.request_id),
         (_ROUTING + b"model", call.model.encode()),
