@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from gateproof.limits.finding import Finding
 from gateproof.limits.header_series import Notation, Told, judged
@@ -33,7 +33,7 @@ def reset_counts_down(limit: Limit, notation: Notation, history: History) -> Fin
 
     def judge(series: list[Told]) -> Finding:
         named = [Named(told.shot, told.reading.reset) for told in series if told.reading.reset is not None]
-        for early, late in pairwise(named):
+        for early, late in combinations(named, 2):
             if (moved := _moved(early, late)) is not None:
                 return Finding.no(expected, f"{_both(history, early, late)}: {moved}")
         if not any(_tells(early, late) for early, late in combinations(named, 2)):

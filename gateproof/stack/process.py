@@ -108,6 +108,8 @@ def serve(app: App, ports: list[int], protocol: type | str = "httptools", door: 
         log_config=None,
         access_log=False,
         server_header=False,
+        # else a client could say where it comes from
+        proxy_headers=False,
         timeout_keep_alive=int(KEEP_ALIVE),
         timeout_graceful_shutdown=DRAIN,
     )

@@ -125,6 +125,10 @@ class Target(Model):
         declared.refuse_contradictions(self)
         return self
 
+    def __repr__(self) -> str:
+        """Short, since failed assertions show it."""
+        return f"Target({self.name})"
+
     @property
     def dialect(self) -> Dialect:
         return DIALECTS[self.stack]

@@ -108,7 +108,7 @@ class Holder:
     """The headers that carry it."""
 
 
-@dataclass
+@dataclass(repr=False)
 class TargetRun:
     """One target in this run, with what launching and probing added to its description."""
 
@@ -133,6 +133,9 @@ class TargetRun:
     """The same watches themselves."""
     stages: Any = None
     """What ``fixtures.watches`` keeps of those that are played."""
+
+    def __repr__(self) -> str:
+        return f"TargetRun({self.target.name})"
 
     @cached_property
     def client(self) -> Client:

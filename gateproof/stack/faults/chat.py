@@ -42,7 +42,7 @@ FAULTS = (
     Fault(
         "system_role_refused",
         where="engine",
-        breaks=("CHAT-006",),
+        breaks=("CHAT-006", "ROUTE-018"),
         stands_for="a chat template that knows no system message",
         shows="System role not supported",
     ),

@@ -116,7 +116,7 @@ FAULTS = (
     Fault(
         "refused_connection_is_500",
         where="gateway",
-        breaks=("ERR-016",),
+        breaks=("ERR-016", "HEALTH-011", "ROUTE-020"),
         stands_for="an unreachable backend reported as a defect of the gateway (LiteLLM, Portkey)",
         shows="500",
     ),

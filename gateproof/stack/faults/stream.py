@@ -130,7 +130,7 @@ FAULTS = (
         "stream_buffered",
         where="gateway",
         breaks=("STREAM-017", "STREAM-018", "STREAM-029"),
-        clouds=("RATE-035",),
+        clouds=("RATE-035", "RATE-036", "RATE-039"),
         stands_for="events gathered until a proxy buffer is full",
         link="https://github.com/BerriAI/litellm/issues/26102",
         shows="together",
@@ -160,7 +160,7 @@ FAULTS = (
     Fault(
         "hang_up_ignored",
         where="gateway",
-        breaks=("STREAM-022",),
+        breaks=("STREAM-022", "QUOTA-011", "RATE-037"),
         stands_for="the engine generates on after the client has gone",
         link="https://github.com/vllm-project/vllm/issues/24584",
         shows="running",

@@ -8,14 +8,14 @@ FAULTS = (
     Fault(
         "counts_are_floats",
         where="engine",
-        breaks=("USAGE-001",),
+        breaks=("USAGE-001", "USAGE-009"),
         stands_for="counts that went through a language with one kind of number",
         shows="prompt_tokens is",
     ),
     Fault(
         "total_is_prompt",
         where="engine",
-        breaks=("USAGE-002", "USAGE-007"),
+        breaks=("USAGE-002", "USAGE-007", "USAGE-009"),
         stands_for="a total made before the completion was counted",
     ),
     Fault(
