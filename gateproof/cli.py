@@ -14,6 +14,7 @@ import typer
 
 from gateproof import __version__
 from gateproof.errors import EXIT_INTERNAL, ConfigError, GateproofError, TargetUnreachable
+from gateproof.load.command import load_app
 
 if TYPE_CHECKING:
     from gateproof.launch import Launched
@@ -35,6 +36,7 @@ stack_app = typer.Typer(
 )
 app.add_typer(targets_app, name="targets")
 app.add_typer(stack_app, name="stack")
+app.add_typer(load_app, name="load")
 
 TargetsFile = Annotated[Path, typer.Option("--targets", metavar="FILE", help="The file of targets.")]
 OtherFile = Annotated[Path | None, typer.Option("--targets", metavar="FILE", help="The file of targets.")]

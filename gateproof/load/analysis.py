@@ -92,6 +92,7 @@ def numbers(rows: Rows, phases: Sequence[Phase], *, only: Sequence[int] | None =
     words = table["outcome"].cast(pa.string())
     counted = {str(each["values"]): int(each["counts"]) for each in pc.value_counts(words).to_pylist()}
     good = table.filter(pc.equal(words, Outcome.OK.value))
+    table = table.filter(pc.not_equal(words, Outcome.SKIPPED.value))  # was never due
     return Numbers(
         window=window,
         due=table.num_rows,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import resource
 import time
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import gevent
@@ -34,6 +36,9 @@ LOOK = 0.1  # s between two looks at how late our own timers are
 SLICE = 0.002  # s that recording may take before the loop gets its turn
 DRAIN = 30.0  # s after the last phase for which answers under way are waited for; then they are abandoned
 
+OK = 200
+STOPPED = "the run was stopped"
+
 Told = Callable[[int, Call, Reading], None]
 
 
@@ -56,6 +61,9 @@ class Engine:
         self._waiting = deque(plan.schedule.shard(worker, workers).tolist())
         self._built: deque[tuple[int, bytes]] = deque()
         self._ended: deque[tuple[Call, Answer]] = deque()
+        self._later: dict[int, Any] = {}  # timers of turns that are thought about
+        self._due: dict[int, int] = {}  # ns of the run at which a turn behind another is due
+        self._phase_ends = [int(end * 1e9) for end in accumulate(phase.duration for phase in plan.schedule.phases)]
         self._some_ended, self._over = Event(), Event()
         self._closed = plan.profile.arrivals.kind == "closed"
         streams = plan.profile.arrivals.streams or 0
@@ -104,7 +112,10 @@ class Engine:
         self.stopped = True
         for index in [*(index for index, _ in self._built), *self._waiting]:
             if not self._closed:
-                self._recorder.missed(self._known(index), Outcome.NOT_DISPATCHED, "the run was stopped")
+                self._miss(index, STOPPED)
+        for index in list(self._later):
+            self._later.pop(index).close()
+            self._skip([index, *self._plan.asked.after(index)], STOPPED)
         self._built.clear()
         self._waiting.clear()
         self._check_over()
@@ -147,12 +158,53 @@ class Engine:
 
     def _dispatch(self, index: int, data: bytes) -> None:
         if self.in_flight >= self._plan.profile.in_flight:
-            self._recorder.missed(self._known(index), Outcome.NOT_DISPATCHED, f"{self.in_flight} were under way")
+            self._miss(index, f"{self.in_flight} were under way")
             return
         door = self._plan.requests.door(index)
         call = Call(data, door.stream, index=index, patience=self._patience)
         self.in_flight += 1
-        self.reactor.start(call, self._plan.origin, reuse=self._plan.profile.keepalive)
+        self.reactor.start(call, door.origin or self._plan.origin, reuse=self._plan.profile.keepalive)
+
+    def _miss(self, index: int, why: str) -> None:
+        """It was due and did not leave; so no turn behind it ever will."""
+        self._recorder.missed(self._known(index), Outcome.NOT_DISPATCHED, why)
+        self._skip(self._plan.asked.after(index), why)
+
+    # --- turns of a conversation ---
+
+    def _goes_on(self, call: Call, answer: Answer) -> bool:
+        """Whether another turn follows; it is due once the answer before it has been thought about."""
+        rest = self._plan.asked.after(call.index)
+        if not rest:
+            return False
+        due = call.ended - self._start + int((self._plan.profile.workload.think or 0.0) * 1e9)
+        if call.failure is not None or answer.status != OK:
+            self._skip(rest, "the turn before it failed")
+        elif self.stopped or due >= self._phase_ends[-1]:
+            self._skip(rest, "the run ends before")
+        else:
+            self._due[rest[0]] = due
+            self._follow(rest[0], self._plan.requests.build(rest[0]))
+            return True
+        return False
+
+    def _follow(self, index: int, data: bytes) -> None:
+        """Send a turn when it is due; a timer of the loop may be early by what the loop's own clock is late."""
+        wait = self._start + self._due[index] - Clock.now()
+        if wait <= 0:
+            self._dispatch(index, data)
+            return
+        self._later[index] = gevent.get_hub().loop.timer(wait / 1e9)
+        self._later[index].start(self._thought, index, data)
+
+    def _thought(self, index: int, data: bytes) -> None:
+        self._later.pop(index).close()
+        self._follow(index, data)
+        self._check_over()
+
+    def _skip(self, indices: Iterable[int], why: str) -> None:
+        for index in indices:
+            self._recorder.missed({**self._known(index), "scheduled": None}, Outcome.SKIPPED, why)
 
     # --- coming back ---
 
@@ -161,7 +213,7 @@ class Engine:
         self.in_flight -= 1
         self._ended.append((call, answer))
         self._some_ended.set()
-        if self._closed:
+        if not self._goes_on(call, answer) and self._closed:
             self._start_next()
 
     def _record(self) -> None:
@@ -184,26 +236,27 @@ class Engine:
     def _settle(self, call: Call, answer: Answer) -> None:
         reading = read(call, answer, self._plan.requests.door(call.index).api, self.reactor.clock)
         known = self._known(call.index)
-        if self._closed:
+        if self._closed and call.index < self._plan.asked.conversations:
             known["scheduled"] = call.dispatched - self._start
         self._recorder.done(call, answer, reading, known)
         self._told(call.index, call, reading)
 
     def _known(self, index: int) -> dict[str, Any]:
         schedule, asked = self._plan.schedule, self._plan.asked
+        first, due = index % asked.conversations, self._due.pop(index, None)
         return {
             "index": index,
             "worker": self._worker,
-            "phase": int(schedule.phase[index]),
+            "phase": int(schedule.phase[first]) if due is None else bisect_right(self._phase_ends, due),
             "part": int(asked.part[index]),
-            "scheduled": int(schedule.times[index] * 1e9),
-            "asked_input": int(asked.input_tokens[index]),
+            "scheduled": int(schedule.times[first] * 1e9) if due is None else due,
+            "asked_input": asked.prompt_tokens(index),
             "asked_output": int(asked.output_tokens[index]),
         }
 
     def _check_over(self) -> None:
         nothing_leaves = self.stopped or not (self._built or self._waiting) or (self._closed and self._left() <= 0)
-        if nothing_leaves and not self.in_flight and not self._ended:
+        if nothing_leaves and not self.in_flight and not self._ended and not self._later:
             self._over.set()
 
     def _look(self) -> None:

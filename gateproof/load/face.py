@@ -20,7 +20,7 @@ from locust.runners import WorkerRunner
 
 from gateproof.errors import GateproofError
 from gateproof.load.profile import PROFILES
-from gateproof.load.session import BEGIN, DONE, Session
+from gateproof.load.session import BEGIN, DONE, STOP, STOP_SECONDS, Session
 
 LIVE_KEY = "gateproof"
 SESSION: list[Session] = []
@@ -54,7 +54,6 @@ def register() -> None:
         (events.test_start, _test_start),
         (events.report_to_master, _report),
         (events.worker_report, _hear),
-        (events.quitting, _quitting),
     ):
         hook.add_listener(listener)  # type: ignore[no-untyped-call]  # locust types only part of itself
 
@@ -80,6 +79,9 @@ def _init(environment: Environment, **_: Any) -> None:
         os._exit(error.exit_code)  # locust would go on without us
     SESSION[:] = [session]
     runner.register_message(BEGIN, lambda msg, **_: gevent.spawn(session.work, msg.data))
+    # listeners to the end are called last come, first served: ours before Locust's own, which sends the workers away
+    events.quitting.add_listener(_quitting)  # type: ignore[no-untyped-call]
+    runner.register_message(STOP, lambda **_: session.leave())
     runner.register_message(DONE, lambda msg, **_: session.finished(msg.data))
 
 
@@ -95,11 +97,13 @@ def _report(data: dict[str, Any], **_: Any) -> None:
 
 def _hear(client_id: str, data: dict[str, Any], **_: Any) -> None:
     if LIVE_KEY in data:
-        SESSION[0].hear(client_id, data[LIVE_KEY])
+        SESSION[0].progress.hear(client_id, data[LIVE_KEY])
 
 
 def _quitting(**_: Any) -> None:
-    if SESSION and not isinstance(SESSION[0].runner, WorkerRunner):
+    if SESSION and isinstance(SESSION[0].runner, WorkerRunner):
+        SESSION[0].leave(STOP_SECONDS)
+    elif SESSION:
         SESSION[0].close()
 
 

@@ -11,14 +11,19 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gateproof.errors import ConfigError, near_miss
+from gateproof.load.blocks import Against, whole_pairs
+from gateproof.load.saturation import Search, most, objectives_of
 from gateproof.targets import explain, positions
 from gateproof.targets.capabilities import Api
 from gateproof.targets.positions import Tree
 from gateproof.targets.values import Amount, Count, Duration, Model, mistake
 
 PROFILES = Path("load/profiles")
+OPEN = ("constant", "poisson", "gamma")
+"""Arrivals with a rate of their own, which do not wait for answers."""
 
-Share = float
+CONVERSES = ("chat", "responses", "messages")
+"""APIs whose requests carry what was said before."""
 
 
 class Trace(Model):
@@ -97,6 +102,8 @@ class Part(Model):
     tenant: str | None = None
     """None: the target's main tenant."""
     stream: bool = True
+    audio: Duration = 5.0
+    """Of the sound that a transcription sends."""
     input_tokens: Length | None = None
     output_tokens: Length | None = None
 
@@ -117,7 +124,7 @@ class Workload(Model):
     output_tokens: Length = Length(mean=64)
     prefix: Prefix | None = None
     turns: Count = 1
-    """Requests of one conversation, each with the history of those before."""
+    """Requests of one conversation, each with the history of those before; what arrives are then conversations."""
     think: Duration | None = None
     """Between the end of a turn and the next."""
     dataset: str | None = None
@@ -133,6 +140,22 @@ class Workload(Model):
         if not mix or not sum(part.share for part in mix):
             raise mistake("at least one part with a share is needed", accepted="mix: [{share, api, model, ...}]")
         return mix
+
+    @model_validator(mode="after")
+    def _sensible_turns(self) -> Self:
+        if self.turns == 1:
+            if self.think is not None:
+                raise mistake(
+                    "there is one turn: nothing to think about between", accepted="turns: NUMBER", at=("think",)
+                )
+            return self
+        if self.dataset is not None:
+            raise mistake("a line of a data set is a whole conversation: `turns` is 1 with it", at=("turns",))
+        for number, part in enumerate(self.mix):
+            if part.api not in CONVERSES:
+                at = ("mix", number, "api")
+                raise mistake(f"`{part.api}` has no conversations", accepted=", ".join(CONVERSES), at=at)
+        return self
 
 
 class Patience(Model):
@@ -166,7 +189,7 @@ class Profile(Model):
     description: str = ""
     seed: int = 1
     arrivals: Arrivals
-    phases: list[Phase]
+    phases: list[Phase] = Field(default_factory=list)
     workload: Workload = Workload()
     requests: Count | None = None
     """The most that are sent; a closed loop ends with them."""
@@ -178,13 +201,37 @@ class Profile(Model):
     """Whether connections are used again."""
     objectives: dict[str, dict[str, Duration]] = Field(default_factory=dict)
     """By metric and quantile, as `ttft: {p95: 500ms}`: what a good request, or the knee of a sweep, must keep."""
+    search: Search | None = None
+    """For the knee: many short runs instead of one with phases."""
+    against: Against | None = None
+    """For what a gateway adds: every other block goes past it."""
+
+    @model_validator(mode="after")
+    def _special(self) -> Self:
+        open_loop = self.arrivals.kind in OPEN
+        if self.search is not None:
+            if self.phases or self.requests or not open_loop or self.against is not None:
+                problem = "a search makes its own phases, rates and numbers of requests, in an open loop"
+                raise mistake(problem, accepted=f"arrivals: {', '.join(OPEN)}", at=("search",))
+            objectives_of(self.objectives, self.search)
+        if self.against is not None:
+            if not open_loop or self.requests or self.workload.turns > 1 or self.workload.dataset:
+                problem = "blocks that repeat each other need an open loop of single, synthetic requests, all of them"
+                raise mistake(problem, accepted=f"arrivals: {', '.join(OPEN)}", at=("against",))
+            for index, phase in enumerate(self.phases):
+                if not whole_pairs(phase.duration, self.against.block):
+                    problem = f"not a whole number of pairs of blocks of {self.against.block:g} s"
+                    raise mistake(problem, at=("phases", index, "duration"))
+        return self
 
     @model_validator(mode="after")
     def _rates(self) -> Self:
+        if self.search is not None:
+            return self
         if not self.phases:
             raise mistake("at least one phase is needed", accepted="phases: [{name, duration}]", at=("phases",))
         for index, phase in enumerate(self.phases):
-            if self.arrivals.kind in {"constant", "poisson", "gamma"} and self.rate_of(phase) is None:
+            if self.arrivals.kind in OPEN and self.rate_of(phase) is None:
                 raise mistake("no rate, here or in `arrivals`", accepted="rate: NUMBER", at=("phases", index, "rate"))
         return self
 
@@ -193,7 +240,9 @@ class Profile(Model):
 
     @property
     def duration(self) -> float:
-        """Seconds of all phases."""
+        """Seconds of all phases; of a search, the most that its runs may take."""
+        if self.search is not None:
+            return most(self.search, objectives_of(self.objectives, self.search)).seconds
         return sum(phase.duration for phase in self.phases)
 
 

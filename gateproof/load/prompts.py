@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 # Common words that BPE vocabularies of the usual models hold as one token each, blank included; how many tokens they
 # really are is measured on the target before a run, not believed.
@@ -17,6 +18,8 @@ where after back little only round man year came show every good me give our und
 """
 WORDS = tuple(_TEXT.split())
 
+REPEATED = 9  # times a word stands in the question for its tokens
+FEW = 16  # words; fewer make texts that are all alike
 _STEP = 7919  # a prime: walks through the words in another order for each start
 
 
@@ -28,9 +31,22 @@ class Scale:
     per_word: float = 1.0
     exact: bool = False
     """Whether the measurements lie on the line: then every prompt has exactly the tokens that it should."""
+    per_turn: float = 0.0
+    """Of the chat template, for an answer and the question after it."""
+    vocabulary: tuple[str, ...] = WORDS
+    """Words to write with."""
 
-    def words(self, tokens: int) -> int:
-        return max(1, math.floor((tokens - self.fixed) / self.per_word + 0.5))
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Scale:
+        return cls(**{**plain, "vocabulary": tuple(plain["vocabulary"])})
+
+    def words(self, tokens: int, *, first: bool = True) -> int:
+        """Of a question with so many tokens; the ``first`` of a conversation bears what is ``fixed``."""
+        return max(1, math.floor((tokens - (self.fixed if first else self.per_turn)) / self.per_word + 0.5))
+
+    def plain_words(self, tokens: int) -> int:
+        """Of a text that no template stands around."""
+        return max(1, math.floor(tokens / self.per_word + 0.5))
 
     def tokens(self, words: int) -> int:
         return math.floor(self.fixed + self.per_word * words + 0.5)
@@ -39,23 +55,45 @@ class Scale:
 MEASURED_AT = (8, 64, 256)  # words; three points, so that a line can be refuted
 
 
-def measure(count: Callable[[str], int]) -> Scale:
+def measure(count: Callable[[str], int], vocabulary: tuple[str, ...] = WORDS) -> Scale:
     """The scale of a target, by asking it for the tokens of prompts of a few lengths."""
-    points = [(number, count(text(number, seed=number))) for number in MEASURED_AT]
-    (first, least), (_, middle), (last, most) = points[0], points[1], points[-1]
+    points = [(number, count(text(number, seed=number, vocabulary=vocabulary))) for number in MEASURED_AT]
+    (first, least), (middle, between), (last, most) = points
     per_word = (most - least) / (last - first)
-    scale = Scale(least - per_word * first, per_word)
-    on_the_line = scale.tokens(points[1][0]) == middle and per_word == round(per_word)
-    return Scale(scale.fixed, per_word, exact=on_the_line) if per_word > 0 else Scale()
+    if per_word <= 0:
+        return Scale()
+    scale = Scale(least - per_word * first, per_word, vocabulary=vocabulary)
+    # at another number of tokens a word, some lengths lie between two prompts
+    return replace(scale, exact=scale.tokens(middle) == between and per_word == 1)
 
 
-def text(words: int, *, seed: int, start: str = "") -> str:
+def shortest(count: Callable[[str], int]) -> tuple[str, ...]:
+    """The words of which the target makes the fewest tokens, one question for each; all of them where that leaves few.
+
+    A tokenizer that splits at blanks first, as those of the usual models do, then counts any prompt of them alike.
+    """
+    counts = {word: count(" ".join([word] * REPEATED)) for word in dict.fromkeys(WORDS)}
+    found = tuple(word for word in counts if counts[word] == min(counts.values()))
+    return found if len(found) >= FEW else WORDS
+
+
+def text(words: int, *, seed: int, start: str = "", vocabulary: tuple[str, ...] = WORDS) -> str:
     """So many words; ``start`` is put in front and counted by nobody."""
-    place = seed * _STEP % len(WORDS)
-    chosen = (WORDS[(place + number * (1 + seed % (len(WORDS) - 1))) % len(WORDS)] for number in range(words))
-    return start + " ".join(chosen)
+    number = len(vocabulary)
+    place, stride = seed * _STEP % number, 1 + seed % (number - 1)
+    return start + " ".join(vocabulary[(place + each * stride) % number] for each in range(words))
 
 
-def unique(seed: int, index: int) -> str:
-    """A word that no other request of any run begins with, so that no cache answers in the model's place."""
-    return f"{(seed * 0x9E37_79B9 + index) & 0xFFFF_FFFF:08x} "
+def unique(seed: int, index: int, vocabulary: tuple[str, ...] = WORDS) -> str:
+    """Words that no request of another seed or index begins with, so that no cache answers in the model's place.
+
+    They are the digits of a number of 32 bits: ordinary words, so that the count of tokens stays exact.
+    """
+    left, number = 0xFFFF_FFFF, (seed * 0x9E37_79B9 + index) & 0xFFFF_FFFF
+    digits = tuple(dict.fromkeys(vocabulary))
+    said = []
+    while left:
+        left //= len(digits)
+        number, digit = divmod(number, len(digits))
+        said.append(digits[digit])
+    return " ".join(said) + " "

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateproof.load import beside, comparison, sweep
 from gateproof.load.analysis import Metric, Numbers
+from gateproof.load.fidelity import in_words
 from gateproof.load.verdict import Belief
 
 SCHEMA_VERSION = "1.0"
@@ -67,6 +69,10 @@ def summary(told: Mapping[str, Any]) -> str:
         *(_line(name, told["metrics"][name]) for name in SHOWN if told["metrics"][name]["count"]),
         "",
         _outcomes(told["outcomes"]),
+        *(line for each in in_words(told.get("prompts", ())) for line in ("", each)),
+        *(("", *comparison.in_words(told["overhead"])) if "overhead" in told else ()),
+        *(line for each in beside.in_words(told) for line in ("", each)),
+        *(("", *sweep.in_words(told["saturation"])) if "saturation" in told else ()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -49,6 +49,9 @@ class Belief:
     void: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def and_also(self, void: Sequence[str], notes: Sequence[str]) -> Belief:
+        return Belief((*self.void, *void), (*self.notes, *notes))
+
 
 @dataclass
 class _Reasons:

@@ -11,7 +11,7 @@ import pytest
 
 from gateproof.load.analysis import Numbers, numbers
 from gateproof.load.histogram import Histogram
-from gateproof.load.log import FOLDER, Rows, Writer, read_log
+from gateproof.load.log import FOLDER, Rows, Writer, read_log, warm_up
 from gateproof.load.profile import Trust
 from gateproof.load.schedule import Phase
 from gateproof.load.verdict import Belief, WorkerSelf, belief
@@ -79,6 +79,12 @@ def test_a_request_counts_once_however_often_it_was_written(tmp_path: Path) -> N
     written(tmp_path, [row(1), row(2)], worker=1)
     rows = read_log(tmp_path)
     assert (rows.table["index"].to_pylist(), rows.twice) == ([0, 1, 2], 1)
+
+
+def test_warming_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    warm_up(tmp_path)
+    assert (list(tmp_path.iterdir()), read_log(tmp_path).table.num_rows) == ([], 0)
+    warm_up(tmp_path / "nowhere")  # a folder that cannot be written to is the recorder's to tell
 
 
 def test_no_log_is_an_empty_one(tmp_path: Path) -> None:

@@ -37,11 +37,12 @@ class Outcome(enum.StrEnum):
     # by us
     ABANDONED = "abandoned"
     NOT_DISPATCHED = "not dispatched"
+    SKIPPED = "skipped"  # a turn that never became due: its conversation, or the run, had ended before
 
     @property
     def ours(self) -> bool:
         """Not the target's doing: left out of its error rate, and counted on its own."""
-        return self in {Outcome.ABANDONED, Outcome.NOT_DISPATCHED}
+        return self in {Outcome.ABANDONED, Outcome.NOT_DISPATCHED, Outcome.SKIPPED}
 
     @classmethod
     def of(cls, failure: Failure) -> Outcome:

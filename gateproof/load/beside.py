@@ -1,0 +1,78 @@
+"""What stands beside the clients' numbers in a report: what servers say, where the two differ, and what creeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateproof.load.drift import PhaseDrift, drifts
+from gateproof.load.log import Rows
+from gateproof.load.metrics.compare import client_values, pairs
+from gateproof.load.metrics.samples import Samples, read_samples
+from gateproof.load.metrics.summary import Span, in_short, seen, summary
+from gateproof.load.profile import Trust
+from gateproof.load.schedule import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """``told`` goes into the report as it is; ``void`` has the reasons why the run is not steady, if it must be."""
+
+    told: Mapping[str, Any]
+    void: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def beside(folder: Path, rows: Rows, phases: Sequence[Phase], trust: Trust) -> Beside:
+    """From the logs of a run alone."""
+    samples = read_samples(folder)
+    found = drifts(rows, samples.samples, phases)
+    told = {"server": _server(samples, rows, phases), "drift": [each.to_plain() for each in found]}
+    void = tuple(_unsteady(found)) if trust.steady else ()
+    return Beside(told, void, tuple(f"server metrics cannot be read: {name}" for name in samples.unreadable))
+
+
+def _server(samples: Samples, rows: Rows, phases: Sequence[Phase]) -> dict[str, Any]:
+    spans = _counted(phases)
+    disagreement = pairs(client_values(rows, phases), seen(samples.samples, spans))
+    return {**summary(samples, spans), "compared": [each.to_plain() for each in disagreement]}
+
+
+def _counted(phases: Sequence[Phase]) -> list[Span]:
+    """Seconds from and to which phases are counted; neighbours are one span, or a counter would be cut in between."""
+    spans: list[Span] = []
+    start = 0.0
+    for phase in phases:
+        end = start + phase.duration
+        if phase.counted:
+            joined = bool(spans) and spans[-1][1] == start
+            spans[-1:] = [(spans[-1][0], end)] if joined else [*spans[-1:], (start, end)]
+        start = end
+    return spans
+
+
+def _unsteady(found: Sequence[PhaseDrift]) -> list[str]:
+    if not found:
+        return ["not steady: no counted phase has a constant rate"]
+    return [f"not steady: {reason}" for each in found for reason in each.unsteady]
+
+
+def in_words(told: Mapping[str, Any]) -> list[str]:
+    """Lines for people: one for each server, one for each disagreement, one for each phase."""
+    server = told.get("server") or {"sources": {}, "compared": []}
+    apart = [f"Client and server: {each['said']}." for each in server["compared"] if each["apart_s"]]
+    return [*in_short(server), *apart, *(_phase(each) for each in told.get("drift", ()))]
+
+
+def _phase(phase: Mapping[str, Any]) -> str:
+    moved = [each["said"] for each in phase["series"] if each["verdict"] in {"drifts", "shifts"}]
+    unsure = [each["series"] for each in phase["series"] if each["verdict"] == "cannot tell"]
+    steady = [each["series"] for each in phase["series"] if each["verdict"] == "steady"]
+    parts = [
+        *moved,
+        *([f"steady: {', '.join(steady)}"] if steady else []),
+        *([f"cannot tell: {', '.join(unsure)}"] if unsure else []),
+    ]
+    return f"Drift in {phase['phase']}, windows of {phase['window_s']:.3g} s: {'; '.join(parts) or 'no data'}."

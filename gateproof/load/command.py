@@ -1,0 +1,175 @@
+"""``gateproof load``: a load run for people. Locust runs as a process of its own, for importing it patches Python."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from gateproof.errors import (
+    EXIT_INTERNAL,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    EXIT_VOID,
+    ConfigError,
+    GateproofError,
+)
+
+LOCUSTFILE = Path("load/locustfile.py")
+PASSED_ON = (signal.SIGINT, signal.SIGTERM)
+GRACE = 5.0  # s for workers to write what they have
+LOOK = 0.05  # s between two looks whether they are gone
+TOLD = frozenset({0, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_VOID})
+"""Exit codes of the child that are ours; what else it may end with is a defect."""
+
+load_app = typer.Typer(help="Put load on a target and measure what it does.", invoke_without_command=True)
+
+
+@load_app.callback()
+def load(
+    context: typer.Context,
+    target: Annotated[str | None, typer.Option("--target", metavar="NAME", help="Target of the file.")] = None,
+    profile: Annotated[str, typer.Option("--profile", metavar="P", help="See `gateproof load profiles`.")] = "smoke",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the profile (repeatable)."),
+    ] = None,
+    processes: Annotated[int, typer.Option("--processes", metavar="N", min=1, help="Workers on this machine.")] = 1,
+    targets: Annotated[Path, typer.Option("--targets", metavar="FILE", help="The file of targets.")] = Path(
+        "targets.yaml"
+    ),
+    report_dir: Annotated[Path, typer.Option("--report-dir", metavar="DIR", help="Where reports go.")] = Path(
+        "reports"
+    ),
+    web: Annotated[bool, typer.Option("--web", help="Locust's web UI on this machine, instead of starting.")] = False,
+) -> None:
+    """Run a profile: 0 valid, 5 void, 2 a mistake of yours, 4 nobody there, 3 a defect of ours."""
+    if context.invoked_subcommand is not None:
+        return
+    if target is None:
+        raise ConfigError("which target?", key="--target", accepted="a name of `gateproof targets`")
+    check(target, targets, profile, settings or ())
+    words = arguments(target, targets, profile, settings or (), processes, report_dir, web=web)
+    raise typer.Exit(run(words))
+
+
+@load_app.command("profiles")
+def profiles() -> None:
+    """List the profiles."""
+    from rich.console import Console  # noqa: PLC0415 - only for tables
+    from rich.table import Table  # noqa: PLC0415 - only for tables
+
+    from gateproof.load.profile import PROFILES, load_profile  # noqa: PLC0415 - pydantic takes its time
+
+    table = Table("profile", "takes", "arrivals", "what it is for", box=None, pad_edge=False)
+    for file in sorted(PROFILES.glob("*.yaml")):
+        try:
+            each = load_profile(file.stem)
+        except GateproofError as error:
+            table.add_row(file.stem, "–", "–", str(error).splitlines()[0])
+        else:
+            table.add_row(each.name, _shown(each.duration), each.arrivals.kind, each.description)
+    Console(highlight=False, emoji=False, markup=False).print(table)
+
+
+@load_app.command("report")
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN_FOLDER")]) -> None:
+    """Make the report of a run again, from what its workers left: for when its master wrote none."""
+    from gateproof.load.run import LoadRun  # noqa: PLC0415 - numpy and pyarrow take their time
+
+    verdict: dict[str, Any] = LoadRun.reopen(folder).finish()["verdict"]
+    typer.echo(f"{verdict['verdict']}  {folder}")
+    for reason in [*verdict["reasons"], *verdict["notes"]]:
+        typer.echo(f"  {reason}")
+    if verdict["verdict"] == "VOID":
+        raise typer.Exit(EXIT_VOID)
+
+
+def check(target: str, targets: Path, profile: str, settings: Sequence[str]) -> None:
+    """The mistakes that show without Locust, whose start takes seconds."""
+    from gateproof.load.ask import refuse_unless_allowed  # noqa: PLC0415 - pydantic takes its time
+    from gateproof.load.profile import load_profile  # noqa: PLC0415 - pydantic takes its time
+    from gateproof.targets.loader import load_targets  # noqa: PLC0415 - pydantic takes its time
+
+    load_profile(profile, settings=settings)
+    refuse_unless_allowed(load_targets(targets).get(target))
+
+
+def arguments(
+    target: str,
+    targets: Path,
+    profile: str,
+    settings: Sequence[str],
+    processes: int,
+    report_dir: Path,
+    *,
+    web: bool,
+) -> list[str]:
+    """Of Locust. Names and paths only: every process of the machine may read them, and keys are no part of them."""
+    if not LOCUSTFILE.is_file():
+        raise ConfigError(f"{LOCUSTFILE} is not here: run this from the root of the repository")
+    return [
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)),
+        *("--target", target, "--targets", str(targets), "--profile", profile, "--report-dir", str(report_dir)),
+        *(word for setting in settings for word in ("--set", setting)),
+        *(("--processes", str(processes)) if processes > 1 else ()),
+        *(("--web-host", "127.0.0.1") if web else ("--headless", "--skip-log-setup")),
+    ]
+
+
+def run(words: Sequence[str]) -> int:
+    """The exit code of the run, in our words. Its processes end with it, whatever it ends with."""
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+    with _passing_on(child):
+        code = child.wait()
+    _end(child.pid)
+    if code in TOLD:
+        return code
+    what = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    typer.echo(f"the load process ended {what}: `gateproof load report` makes what it left into a report", err=True)
+    return EXIT_INTERNAL
+
+
+def _end(group: int) -> None:
+    """Workers whose master is gone write what they have and go; those that do not are ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        until = time.monotonic() + GRACE
+        while time.monotonic() < until:
+            time.sleep(LOOK)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Once each: the child has a session of its own, so a Ctrl-C at the terminal does not reach it otherwise.
+
+    Always as SIGINT, by which Locust comes to its end in good order and a report is written.
+    """
+
+    def pass_on(_: int, __: FrameType | None) -> None:
+        child.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shown(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
