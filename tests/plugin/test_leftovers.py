@@ -57,6 +57,9 @@ requirements:
 """
 
 
+BEGUN: list[subprocess.Popen[bytes]] = []
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Launched]:
     data = {"name": "toy", "stack": "openai", "launch": "reference", "models": {"chat": "m"}}
@@ -79,20 +82,34 @@ def keys(stack: Launched) -> Callable[[], list[str]]:
 
 
 @pytest.fixture
-def holding(project: Project, stack: Launched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Project:
+def holding(project: Project, stack: Launched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Project]:
     """A pack whose checks hold a key each, in a project that shares its state with nobody."""
     monkeypatch.setenv("GATEPROOF_STATE", str(tmp_path / "state"))
     project.write(stack.base_url, HOLDING, MINT, catalogue=CATALOGUE)
-    return project
+    # under nohup the runs would inherit that it is ignored, and do so
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield project
+    signal.signal(signal.SIGHUP, hang_up)
+    for process in BEGUN:
+        process.kill()  # what a failed test left waiting would hold its keys through the next one
+        process.wait()
+    BEGUN.clear()
 
 
 def begin(project: Project, *options: str) -> subprocess.Popen[bytes]:
     """In a session of its own, so that a signal can go to the controller alone."""
     command = [sys.executable, "-m", "pytest", "--target", "toy", *options]
     with output_of(project).open("ab") as output:
-        return subprocess.Popen(
-            command, cwd=project.path, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        BEGUN.append(
+            subprocess.Popen(
+                command,
+                cwd=project.path,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         )
+    return BEGUN[-1]
 
 
 def output_of(project: Project) -> Path:
