@@ -6,9 +6,16 @@ would be taken for a folder of tests.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
+
+# While a test runs pytest captures what is written to descriptor 1; this one leads to where it led before.
+try:
+    TERMINAL = os.dup(1)
+except OSError:
+    TERMINAL = -1
 
 
 def repeatable(metavar: str, text: str) -> dict[str, Any]:

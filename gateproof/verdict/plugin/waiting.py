@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
+from gateproof.verdict.plugin.cmdline import TERMINAL
 from gateproof.verdict.plugin.options import RUN, is_worker
 from gateproof.verdict.run import Plan
 
@@ -59,6 +61,7 @@ def requirement_of(plan: Plan, nodeid: str) -> str | None:
     return next((tests[nodeid] for tests in plan.awaited.values() if nodeid in tests), None)
 
 
+@pytest.hookimpl(trylast=True)  # when the run has been made
 def pytest_configure(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is None or is_worker(config) or config.getoption("collectonly"):
@@ -89,8 +92,7 @@ class Watcher:
         self._over.set()
 
     def _watch(self) -> None:
-        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        while reporter is not None and not self._over.wait(1.0):
+        while not self._over.wait(1.0):
             if line := self._patience.line(time.monotonic()):
-                reporter.ensure_newline()
-                reporter.write_line(f"  {line}")
+                with contextlib.suppress(OSError):  # nobody is there to read it
+                    os.write(TERMINAL, f"\n  {line}\n".encode())
