@@ -47,6 +47,8 @@ class Call:
     """Whether a fault overlooked the usage."""
     client: tuple[str, int] | None = None
     """Address and port of the other end of the connection."""
+    served: int = 0
+    """Requests that this connection has carried before."""
     path: bytes = b""
     """As the client wrote it."""
 

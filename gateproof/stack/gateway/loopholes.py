@@ -25,7 +25,6 @@ class Buckets:
         self._meters: dict[tuple[str, bytes], Meter] = {}
         self._first_key: dict[str, bytes] = {}
         self._asked: dict[str, int] = {}
-        self._lines: set[tuple[str, int]] = set()
 
     def other(self, call: Call) -> Meter | None:
         """Which meter a fault takes for the tenant's; None when it is the right one."""
@@ -45,18 +44,10 @@ class Buckets:
         key = call.headers.get(b"authorization")
         if self._first_key.setdefault(call.tenant.name, key) != key and worn("each_key_has_its_own_limit"):
             return key
-        if self._kept(call) and worn("limit_per_kept_connection"):
+        if call.served and worn("limit_per_kept_connection"):
             return repr(call.client).encode()
         asked = self._asked[call.tenant.name] = self._asked.get(call.tenant.name, 0) + 1
         return b"second replica" if asked > SECOND_REPLICA and worn("limit_per_replica") else None
-
-    def _kept(self, call: Call) -> bool:
-        """Whether this connection has carried a request before; ports come back, but not soon."""
-        client = call.client
-        if client is None or client in self._lines:
-            return client is not None
-        self._lines.add(client)
-        return False
 
     def _of(self, call: Call, name: bytes) -> Meter:
         return self._meters.setdefault((call.tenant.name, name), Meter(call.tenant.rights))

@@ -41,6 +41,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unfinished = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._active: RequestResponseCycle | None = None
+        self._served = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -114,7 +115,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._active = cycle
-        cast("dict[str, Any]", cycle.scope)["cut"] = functools.partial(self._cut, cycle)
+        scope = cast("dict[str, Any]", cycle.scope)
+        scope["cut"] = functools.partial(self._cut, cycle)
+        # ports come back, so an address does not tell a connection that has served before from a new one
+        scope["served"], self._served = self._served, self._served + 1
         super()._start_asgi_task(cycle, app)
 
     def _cut(self, cycle: RequestResponseCycle) -> None:

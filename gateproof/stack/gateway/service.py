@@ -131,6 +131,7 @@ class Service:
         call = Call(scope["method"], target, api, headers, body, request, model, rename, tenant, answer, Presence())
         call.upstream_key = self.settings.upstream_key
         call.path = scope["raw_path"]
+        call.served = scope.get("served", 0)
         call.client, call.model = scope["client"], asked_for(call, next(iter(self.settings.models), ""))
         return call
 
