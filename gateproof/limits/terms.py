@@ -32,8 +32,37 @@ class DeclaredQuota(DeclaredLimit, Protocol):
     def mode(self) -> Mode: ...
 
 
+class Windowed:
+    """What a limit and a quota have in common: a window."""
+
+    __slots__ = ()
+    window: float
+    algorithm: Algorithm
+    aligned: bool | None
+
+    @property
+    def grain(self) -> float:
+        """Seconds around a window's end in which nothing is held against the limiter."""
+        return grain(self.window)
+
+    @property
+    def starts_at_first_hit(self) -> bool:
+        """A lifetime does, whatever else is declared: it holds all that was ever asked."""
+        return self.lifelong or (self.algorithm == "fixed" and self.aligned is False)
+
+    @property
+    def lifelong(self) -> bool:
+        """Whether what is used stays used: the window is ``math.inf``."""
+        return math.isinf(self.window)
+
+    @property
+    def per(self) -> str:
+        """The window in words, as in `5 per 2.000 s`, `5 in its lifetime`."""
+        return "in its lifetime" if self.lifelong else f"per {self.window:.3f} s"
+
+
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Windowed):
     """At most ``limit`` requests per ``window`` seconds, or ever, where the window is ``math.inf``.
 
     ``aligned`` is about fixed windows: True, they lie on the limiter's clock; False, each begins with its first hit;
@@ -49,31 +78,12 @@ class Limit:
     def of(cls, declared: DeclaredLimit) -> Self:
         return cls(declared.limit, declared.window, declared.algorithm, getattr(declared, "aligned", None))
 
-    @property
-    def grain(self) -> float:
-        """Seconds around a window's end in which nothing is held against the limiter."""
-        return grain(self.window)
-
-    @property
-    def starts_at_first_hit(self) -> bool:
-        return _starts_at_first_hit(self)
-
-    @property
-    def lifelong(self) -> bool:
-        """Whether what is used stays used: the window is ``math.inf``."""
-        return math.isinf(self.window)
-
-    @property
-    def per(self) -> str:
-        """The window in words, as in `5 per 2.000 s`, `5 in its lifetime`."""
-        return _per(self.window)
-
     def __str__(self) -> str:
         return f"{self.limit} {self.per}"
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Windowed):
     """At most ``limit`` tokens per ``window`` seconds, charged ``after`` the answer or ``reserve``d before it."""
 
     limit: int
@@ -89,23 +99,6 @@ class Quota:
         per_model = bool(getattr(declared, "per_model", False))
         return cls(declared.limit, declared.window, declared.mode, declared.algorithm, aligned, per_model)
 
-    @property
-    def grain(self) -> float:
-        return grain(self.window)
-
-    @property
-    def starts_at_first_hit(self) -> bool:
-        return _starts_at_first_hit(self)
-
-    @property
-    def lifelong(self) -> bool:
-        """Whether what is used stays used: the window is ``math.inf``."""
-        return math.isinf(self.window)
-
-    @property
-    def per(self) -> str:
-        return _per(self.window)
-
     def __str__(self) -> str:
         return f"{self.limit} tokens {self.per}"
 
@@ -113,12 +106,3 @@ class Quota:
 def grain(window: float) -> float:
     """How far a window's end may lie from where our clock puts it; a lifetime has no end."""
     return 0.0 if math.isinf(window) else min(COARSEST_GRAIN, GRAIN_SHARE * window)
-
-
-def _starts_at_first_hit(terms: Limit | Quota) -> bool:
-    """A lifetime does, whatever else is declared: it holds all that was ever asked."""
-    return terms.lifelong or (terms.algorithm == "fixed" and terms.aligned is False)
-
-
-def _per(window: float) -> str:
-    return "in its lifetime" if math.isinf(window) else f"per {window:.3f} s"

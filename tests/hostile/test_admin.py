@@ -114,7 +114,7 @@ def verdicts(ended: Ended) -> dict[str, str]:
     return {name: row["verdict"] for name, row in ended.rows.items()}
 
 
-def untestable_because(ended: Ended, told: str, *, but: dict[str, str]) -> None:
+def assert_untestable(ended: Ended, told: str, *, but: dict[str, str]) -> None:
     """Every check of a made tenant; its message says why."""
     assert verdicts(ended) == {**dict.fromkeys(MADE, "UNTESTABLE"), **but}
     wrong = [name for name in MADE if name not in but and told not in ended.rows[name]["message"]]
@@ -143,7 +143,7 @@ def test_an_admin_api_that_makes_no_key(tmp_path: Path, name: str) -> None:
     handler, told = BROKEN[name]
     ended = played(tmp_path, Gateway(admin={"POST": handler}))
 
-    untestable_because(ended, told, but={OWN: "PASS"})
+    assert_untestable(ended, told, but={OWN: "PASS"})
 
 
 def test_a_dead_admin_api_is_told_at_the_start_and_asked_seldom(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_dead_admin_api_is_told_at_the_start_and_asked_seldom(tmp_path: Path) 
     gateway = Gateway(admin=dict.fromkeys(("GET", "POST"), silent))
     ended = played(tmp_path, gateway)
 
-    untestable_because(ended, "waiting for the response", but={OWN: "PASS"})
+    assert_untestable(ended, "waiting for the response", but={OWN: "PASS"})
     assert "toy: the admin API does not work, so no keys can be made: GET /admin/keys: " in ended.output
     # one to each check that wants a key, and what looks for leftovers: at the start, of each process, at the end
     assert gateway.asked == {"POST": len(MADE), "GET": 3}
@@ -179,7 +179,7 @@ def test_a_missing_admin_key_is_a_mistake_of_the_user_told_before_anything_is_se
 def test_made_keys_that_never_work(tmp_path: Path) -> None:
     ended = played(tmp_path, Gateway(made_keys_work=False))
 
-    untestable_because(ended, "which it made for this check, yet it never worked (401 twice)", but={OWN: "PASS"})
+    assert_untestable(ended, "which it made for this check, yet it never worked (401 twice)", but={OWN: "PASS"})
 
 
 def test_a_made_key_that_somebody_deletes_in_use(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_made_key_that_somebody_deletes_in_use(tmp_path: Path) -> None:
     gateway.calls[KEY] = -100  # the project's own lives on
     ended = played(tmp_path, gateway)
 
-    untestable_because(ended, "was deleted by somebody else while it was in use", but={OWN: "PASS"})
+    assert_untestable(ended, "was deleted by somebody else while it was in use", but={OWN: "PASS"})
 
 
 def test_a_living_key_that_the_gateway_begins_to_refuse_is_the_gateways_failure(tmp_path: Path) -> None:

@@ -129,7 +129,13 @@ class Reactor:
                 continue
             stamp = ancillary[0][2] if ancillary else b""
             answer, call = connection.answer, connection.call
-            if call and answer.waits and connection.plain and data[-4:] != END and 4 <= len(data) < answer.waits:
+            if (
+                call
+                and answer.waits
+                and connection.plain
+                and data[-len(END) :] != END
+                and len(END) <= len(data) < answer.waits
+            ):
                 # the middle of a stream: what `took` would do with it, without the way there
                 call.parts.append(data)
                 call.stamps.append(stamp)
