@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateproof.load import beside, comparison, sweep
 from gateproof.load.analysis import Metric, Numbers
 from gateproof.load.fidelity import in_words
 from gateproof.load.verdict import Belief
+from gateproof.report.load_model import LoadReport
 
 SCHEMA_VERSION = "1.0"
 
@@ -102,13 +103,12 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def write(folder: Path, told: Mapping[str, Any]) -> Sequence[Path]:
-    """Both files, each whole or not at all."""
-    files = []
-    for name, text in (("report.json", json.dumps(told, indent=1) + "\n"), ("summary.md", summary(told))):
+def write(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Both files, each whole or not at all; gives what ``report.json`` holds."""
+    published = LoadReport.model_validate(told).model_dump(mode="json")
+    for name, text in (("report.json", json.dumps(published, indent=1) + "\n"), ("summary.md", summary(told))):
         file = folder / name
         part = file.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
         part.replace(file)
-        files.append(file)
-    return files
+    return published

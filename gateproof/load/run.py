@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -20,7 +21,7 @@ from gateproof.load.analysis import Numbers, numbers
 from gateproof.load.beside import beside
 from gateproof.load.fidelity import fidelity
 from gateproof.load.log import FOLDER, Rows, read_log, short
-from gateproof.load.plan import interleaved_of, schedule_of
+from gateproof.load.plan import bound_of, interleaved_of, schedule_of
 from gateproof.load.profile import Profile
 from gateproof.load.schedule import Schedule
 from gateproof.load.selves import read_selves
@@ -56,6 +57,7 @@ class LoadRun:
         *,
         prompts: Sequence[Mapping[str, Any]] = (),
         versions: Mapping[str, str] | None = None,
+        command: str | None = None,
     ) -> LoadRun:
         """A new folder; ``prompts`` says of each part of the mix how its tokens were counted."""
         started = dt.datetime.now(dt.UTC)
@@ -65,15 +67,21 @@ class LoadRun:
         schedule = schedule_of(profile)[0]
         # without a secret: keys are references in the target, and headers are left out
         facts = {
-            "target": {"name": target.name, "url": target.root_url, "dialect": target.stack},
-            "versions": dict(versions or {}),
+            "target": {
+                "name": target.name,
+                "url": target.root_url,
+                "dialect": target.stack,
+                "description": target.description or None,
+                "versions": dict(versions or {}),
+            },
             "profile": profile.model_dump(mode="json"),
             "seed": profile.seed,
             "schedule": schedule.digest,
             "workers": workers,
             "prompts": [dict(each) for each in prompts],
-            "suite": {"version": gateproof.__version__},
+            "suite": {"version": gateproof.__version__, "command": command},
             "machine": machine(),
+            "bound": dataclasses.asdict(bound_of(profile)),
             "started": started.isoformat(),
         }
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -87,7 +95,7 @@ class LoadRun:
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             profile = Profile.model_validate(facts["profile"])
-            workers, digest = int(facts["workers"]), str(facts["schedule"])
+            workers, digest, _ = int(facts["workers"]), str(facts["schedule"]), facts["bound"]
         except OSError as error:
             raise ConfigError(f"no folder of a run: {error.strerror}", file=file) from None
         except (ValueError, KeyError, TypeError) as error:
@@ -105,7 +113,7 @@ class LoadRun:
         counted = numbers(rows, self.schedule.phases)
         aside = beside(self.folder, rows, self.schedule.phases, self.profile.trust)
         told = report.report(
-            {**self.facts, "ended": self._ended(rows), "prompts": fidelity(rows, self.facts.get("prompts", ()))},
+            {**self._about(every), "ended": self._ended(rows)},
             counted,
             self._phases(rows),
             self._belief(every, counted).and_also(aside.void, aside.notes),
@@ -113,8 +121,20 @@ class LoadRun:
         told |= aside.told
         if both is not None:
             told["overhead"] = comparison.told(comparison.compared(every, both))
-        report.write(self.folder, told)
-        return told
+        return report.write(self.folder, told)
+
+    def _about(self, rows: Rows) -> dict[str, Any]:
+        """The facts, and what became of what they planned."""
+        facts = dict(self.facts)
+        bound = facts.pop("bound")
+        table = rows.table
+        spent = {
+            "requests": table.num_rows - table["dispatched"].null_count,
+            "tokens": sum(int(pc.sum(table[name]).as_py() or 0) for name in ("prompt_tokens", "completion_tokens")),
+            "of_requests": bound["requests"],
+            "of_tokens": bound["tokens"],
+        }
+        return {**facts, "prompts": fidelity(rows, facts["prompts"]), "spent": spent}
 
     def _ended(self, rows: Rows) -> str | None:
         """Of a run that nobody saw the end of: when its last answer had come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class Session:
         self.target: Target = load_targets(Path(options.targets)).get(options.target)
         self.keys: dict[str, Secret] = {}
         self.counted: list[Counted] = []
+        self.versions: dict[str, str] = {}
         self.run: LoadRun | None = None
         self.engine: Engine | None = None
         self.recorder: Recorder | None = None
@@ -97,7 +99,7 @@ class Session:
         bound = bound_of(self.chosen)
         if self.target.launch is not None:
             launched = launch(self.target)
-            self._stop_stack = launched.stop
+            self._stop_stack, self.versions = launched.stop, launched.versions
             self.target = running(self.target, launched)
         self.keys = {
             name: resolve_key(tenant.key, name, self.target.name, cluster=self.target.kubernetes)
@@ -140,7 +142,15 @@ class Session:
         workers = self.runner.worker_count if isinstance(self.runner, MasterRunner) else 1
         root = Path(self.options.report_dir)
         prompts = [each.to_plain() for each in self.counted]
-        self.run = LoadRun.create(root, self.target, self.profile, workers, prompts=prompts)
+        self.run = LoadRun.create(
+            root,
+            self.target,
+            self.profile,
+            workers,
+            prompts=prompts,
+            versions=self.versions,
+            command=command_of(self.options),
+        )
         order = {
             "start": time.time() + HEAD_START,
             "workers": workers,
@@ -213,9 +223,9 @@ class Session:
             return told, run.folder
         folder = Path(self.options.report_dir) / self.target.name / "load" / f"{self.sweep.folders[0]}-search"
         folder.mkdir()
-        report.write(folder, over_all)
+        told = report.write(folder, over_all)
         make_latest(folder)
-        return over_all, folder
+        return told, folder
 
     def _finished_run(self) -> tuple[dict[str, Any], LoadRun]:
         assert self.run is not None
@@ -307,6 +317,13 @@ class Session:
         if self.recorder is None or self.engine is None:
             return None
         return {**self.recorder.news(), "in_flight": self.engine.in_flight}
+
+
+def command_of(options: Any) -> str:
+    """That repeats the run; it names keys, and holds none."""
+    settings = [word for setting in options.set or () for word in ("--set", setting)]
+    words = ["--target", options.target, "--profile", options.profile or DEFAULT_PROFILE, *settings]
+    return shlex.join(["gateproof", "load", *words])
 
 
 class RequestFailed(Exception):

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from gateproof.report.parts import Count, Plain, Seconds, Spent, TargetInfo, Text
 from gateproof.report.records import EvidenceItem, Record
-from gateproof.report.text import clean
 from gateproof.verdict.catalogue import Basis
 from gateproof.verdict.expectations import Judgement
 from gateproof.verdict.outcomes import Level, Verdict
@@ -37,39 +36,8 @@ NOT_EXCUSING = frozenset({Judgement.STALE, Judgement.EXPIRED, Judgement.MISMATCH
 BLOCKING = frozenset({Verdict.ERROR, Verdict.FAIL, Verdict.UNTESTABLE, Verdict.INCONCLUSIVE})
 """At level MUST, with no expectation that excuses it, each of these makes the target not conformant."""
 
-_USER_INFO = re.compile(r"(?<=//)[^/?#]*@")
 
-
-def _clean(value: object) -> object:
-    return clean(value) if isinstance(value, str) else value
-
-
-def _without_user_info(value: object) -> object:
-    return _USER_INFO.sub("", clean(value)) if isinstance(value, str) else value
-
-
-Text = Annotated[str, BeforeValidator(_clean)]
-"""Anything that may come from outside: whatever cannot be printed or encoded stands there as an escape."""
-Address = Annotated[str, BeforeValidator(_without_user_info)]
-Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class TargetInfo(_Model):
-    """What was tested."""
-
-    name: Text
-    url: Address
-    dialect: Text
-    description: Text | None = None
-    versions: dict[Text, Text] = {}
-
-
-class Suite(_Model):
+class Suite(Plain):
     """What tested it."""
 
     version: Text
@@ -78,7 +46,7 @@ class Suite(_Model):
     command: Text
 
 
-class Capability(_Model):
+class Capability(Plain):
     """What the target says of itself, and what probing saw (null: not probed)."""
 
     name: Text
@@ -86,7 +54,7 @@ class Capability(_Model):
     detected: bool | None = None
 
 
-class EvidenceRef(_Model):
+class EvidenceRef(Plain):
     """One exchange: in one line, as the file that holds all of it, as a command that repeats it, in extract."""
 
     request: Text
@@ -95,7 +63,7 @@ class EvidenceRef(_Model):
     excerpt: Text
 
 
-class Known(_Model):
+class Known(Plain):
     """The expectation that exists for a requirement; only the state `expected` excuses anything."""
 
     reason: Text
@@ -104,7 +72,7 @@ class Known(_Model):
     state: Literal["none", "expected", "stale", "expired", "mismatch"]
 
 
-class Part(_Model):
+class Part(Plain):
     """One test of a requirement."""
 
     name: Text
@@ -113,7 +81,7 @@ class Part(_Model):
     duration: Seconds = 0.0
 
 
-class RequirementResult(_Model):
+class RequirementResult(Plain):
     """The verdict of one requirement: that of its worst part."""
 
     id: str
@@ -126,9 +94,9 @@ class RequirementResult(_Model):
     message: Text = ""
     expected: Text | None = None
     seen: Text | None = None
-    evidence: list[EvidenceRef] = []
+    evidence: list[EvidenceRef] = Field(default_factory=list)
     expectation: Known | None = None
-    parts: list[Part] = []
+    parts: list[Part] = Field(default_factory=list)
     duration: Seconds = 0.0
     requests: Count = 0
     tokens: Count = 0
@@ -149,37 +117,28 @@ class RequirementResult(_Model):
         return self.level is Level.MUST and self.verdict in BLOCKING and not self.excused
 
 
-class NotTested(_Model):
+class NotTested(Plain):
     """A requirement without a test in this release, and why."""
 
     id: str
     reason: Text
 
 
-class Spent(_Model):
-    """What the run sent, and what it was allowed to (null: no bound)."""
-
-    requests: Count = 0
-    tokens: Count = 0
-    of_requests: Count | None = None
-    of_tokens: Count | None = None
-
-
-class Summary(_Model):
+class Summary(Plain):
     """The verdict on the target, and the requirements that made it."""
 
     verdict: Literal["CONFORMANT", "NOT CONFORMANT", "INCOMPLETE"]
     counts: dict[Verdict, Count]
-    must_broken: list[str] = []
+    must_broken: list[str] = Field(default_factory=list)
     """MUST requirements that gave FAIL, UNTESTABLE, INCONCLUSIVE or ERROR and that no expectation excuses."""
-    errors: list[str] = []
+    errors: list[str] = Field(default_factory=list)
     """Requirements of any level whose check itself broke."""
-    expected: list[str] = []
-    stale: list[str] = []
-    expired: list[str] = []
-    mismatched: list[str] = []
+    expected: list[str] = Field(default_factory=list)
+    stale: list[str] = Field(default_factory=list)
+    expired: list[str] = Field(default_factory=list)
+    mismatched: list[str] = Field(default_factory=list)
     """Requirements that were expected to break and broke in another way."""
-    not_run: list[str] = []
+    not_run: list[str] = Field(default_factory=list)
     """Requirements of which a collected test gave no result."""
     selected: Text | None = None
     """What the user restricted the run to (null: nothing)."""
@@ -187,7 +146,7 @@ class Summary(_Model):
     wall_s: Seconds = 0.0
 
 
-class Report(_Model):
+class Report(Plain):
     """One conformance run against one target."""
 
     schema_version: Literal["1.0"] = "1.0"
@@ -198,10 +157,10 @@ class Report(_Model):
     ended: AwareDatetime | None = None
     complete: bool
     interrupted: Text | None = None
-    capabilities: list[Capability] = []
+    capabilities: list[Capability] = Field(default_factory=list)
     requirements: list[RequirementResult]
-    planned: list[NotTested] = []
-    excluded: list[NotTested] = []
+    planned: list[NotTested] = Field(default_factory=list)
+    excluded: list[NotTested] = Field(default_factory=list)
     areas: dict[str, Text]
     """Titles of the areas, by name."""
     summary: Summary

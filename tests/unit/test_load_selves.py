@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -19,13 +20,15 @@ from gateproof.load.verdict import WorkerSelf
 from gateproof.targets.model import Target
 
 MS = 1_000_000  # ns
+SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "report.schema.json"
 PROFILE = Profile.model_validate(
     {"name": "p", "arrivals": {"kind": "constant", "rate": 10.0}, "phases": [{"name": "a", "duration": 2.0}]}
 )
 TARGET = Target.model_validate(
     {"name": "t", "stack": "openai", "base_url": "http://127.0.0.1:9", "key": "sk-hunter2", "models": {"chat": "m"}}
 )
-PROMPTS = [{"api": "chat", "model": "m", "tenant": "main", "how": "usage", "exact": True}]
+SCALE = {"fixed": 5.0, "per_word": 1.0, "exact": True, "per_turn": 0.0}
+PROMPTS = [{"api": "chat", "model": "m", "tenant": "main", "how": "usage", **SCALE}]
 
 
 def own(worker: int, rows: int = 10) -> WorkerSelf:
@@ -136,3 +139,10 @@ def test_a_folder_that_is_no_run_is_a_mistake(tmp_path: Path, text: str | None, 
         (tmp_path / FACTS).write_text(text)
     with pytest.raises(ConfigError, match=f"run.json: {words}"):
         LoadRun.reopen(tmp_path)
+
+
+def test_the_report_holds_to_the_published_schema(folder: Path) -> None:
+    told, schema = remade(folder), json.loads(SCHEMA.read_text())
+    jsonschema.validate(told, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**told, "due": -1}, schema)

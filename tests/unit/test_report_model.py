@@ -9,7 +9,7 @@ import pytest
 
 from gateproof.report.model import EvidenceItem, Record, Report, TargetInfo
 from gateproof.report.rollup import evidence_files
-from gateproof.report.schema import conformance_schema, schema_text
+from gateproof.report.schema import report_schema, schema_text
 from gateproof.verdict.expectations import Expectations
 from gateproof.verdict.outcomes import Verdict
 from tests.unit.report_samples import CATALOGUE, HOSTILE, MUST, ROOT, SHOULD, known, record, report
@@ -160,14 +160,14 @@ def test_a_written_report_holds_to_the_schema() -> None:
         record(verdict=Verdict.FAIL, message=HOSTILE, evidence=(EvidenceItem("t", "c", "l"),)), expectations=known()
     )
     data = json.loads(made.model_dump_json())
-    jsonschema.Draft202012Validator.check_schema(conformance_schema())
-    jsonschema.validate(data, conformance_schema())
+    jsonschema.Draft202012Validator.check_schema(report_schema())
+    jsonschema.validate(data, report_schema())
     assert Report.model_validate_json(made.model_dump_json()) == made
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**data, "more": 1}, conformance_schema())
+        jsonschema.validate({**data, "more": 1}, report_schema())
 
 
 def test_the_published_schema_is_the_model() -> None:
-    published = ROOT / "docs" / "schema" / "conformance-report.schema.json"
+    published = ROOT / "docs" / "schema" / "report.schema.json"
     assert published.read_text() == schema_text(), "run: python -m gateproof.report.schema > docs/schema/…"
-    assert "$id" not in conformance_schema()
+    assert "$id" not in report_schema()
