@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit faults dialects real steady setup clean
+.PHONY: demo test lint unit browser faults dialects real steady setup clean
 
 demo: setup
 	$(BIN)/python -m pytest --target local -n 2
@@ -26,6 +26,10 @@ unit: setup
 
 faults: setup
 	$(BIN)/python -m pytest tests/faults -q
+
+# The pages in a real browser; needs the system's Chromium (apt-get install chromium, or $CHROMIUM).
+browser: setup
+	$(BIN)/python -m pytest tests/browser -q
 
 # The reference stack, speaking as LiteLLM, llm-proxy, Portkey, TokenLabs and TokenVisor do.
 dialects: setup

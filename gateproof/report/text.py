@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 
@@ -9,6 +10,8 @@ import unicodedata
 TEXT_LIMIT = 8192  # characters
 ELLIPSIS = "…"
 
+# All but printable ASCII, tab and line feed, which need no second look: an excerpt is nearly nothing else.
+_UNCOMMON = re.compile(r"[^\n\t\x20-\x7e]")
 # Bidirectional overrides and isolates can make a terminal or a page show another text than the bytes say.
 _DECEPTIVE = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
@@ -16,8 +19,7 @@ _DECEPTIVE = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """Printable and encodable: whatever is not stands there as an escape, and a cut says of how much."""
     shown = text[:limit]
-    if not (shown.isascii() and shown.isprintable()):
-        shown = "".join(character if _harmless(character) else _escape(character) for character in shown)
+    shown = _UNCOMMON.sub(lambda found: found[0] if _harmless(found[0]) else _escape(found[0]), shown)
     if max(len(text), len(shown)) <= limit:
         return shown
     # The note counts within the limit, so that cleaning what is clean changes nothing.
@@ -26,8 +28,6 @@ def clean(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def _harmless(character: str) -> bool:
-    if character in "\n\t":
-        return True
     category = unicodedata.category(character)
     return category not in ("Cc", "Cs", "Cn", "Zl", "Zp") and character not in _DECEPTIVE
 

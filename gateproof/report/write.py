@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from gateproof.errors import GateproofError
+from gateproof.report import badge
 from gateproof.report.junit import junit_xml
 from gateproof.report.model import Report
 from gateproof.report.summary import summary_markdown
@@ -32,6 +33,8 @@ class Paths:
     report: Path
     junit: Path
     summary: Path
+    badge: Path
+    page: Path
     evidence: tuple[Path, ...]
     latest: Path
 
@@ -54,25 +57,34 @@ def allocate(root: Path, target: str, now: dt.datetime | None = None) -> Path:
     raise AssertionError("itertools.count ends never")
 
 
-def write_report(report: Report, folder: Path, evidence: Mapping[str, str] | None = None) -> Paths:
-    """Write everything, the report itself first; what the disk refuses is told in one error after the rest is out."""
+def write_report(
+    report: Report, folder: Path, evidence: Mapping[str, str] | None = None, *, newest: bool = True
+) -> Paths:
+    """Write everything, the report itself first; one error, after the rest is out, tells what could not be written.
+
+    `newest` points `latest` here: not for a report that is made again, which may be an old one.
+    """
     texts = {f"{slug(name)}.http": text for name, text in bounded(evidence or {}).items()}
     paths = Paths(
         folder=folder,
         report=folder / "report.json",
         junit=folder / "junit.xml",
         summary=folder / "summary.md",
+        badge=folder / "badge.svg",
+        page=folder / "report.html",
         evidence=tuple(folder / name for name in texts),
         latest=folder.parent / LATEST,
     )
     jobs: dict[Path, Callable[[Path], None]] = {
         paths.report: lambda path: write_whole(path, report.model_dump_json(indent=2) + "\n"),
-        paths.latest: lambda path: point(path, folder.name),
+        **({paths.latest: lambda path: point(path, folder.name)} if newest else {}),
         paths.junit: lambda path: write_whole(path, junit_xml(report)),
         paths.summary: lambda path: write_whole(path, summary_markdown(report)),
         **{folder / name: partial(write_whole, text=text) for name, text in texts.items()},
+        paths.badge: lambda path: write_whole(path, badge.svg(report)),
+        paths.page: lambda path: write_whole(path, _page(report)),
     }
-    troubles: dict[Path, OSError] = {}
+    troubles: dict[Path, Exception] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -80,11 +92,17 @@ def write_report(report: Report, folder: Path, evidence: Mapping[str, str] | Non
     for path, job in jobs.items():
         try:
             job(path)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong with one file, the others are to be there
             troubles[path] = error
     if troubles:
         raise GateproofError(_trouble(folder, troubles, len(jobs))) from next(iter(troubles.values()))
     return paths
+
+
+def _page(report: Report) -> str:
+    from gateproof.report.html import conformance  # noqa: PLC0415 - templates are for the process that writes
+
+    return conformance.render(report)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -133,10 +151,16 @@ def slug(name: str) -> str:
     return _UNSAFE.sub("-", name).lstrip(".") or "unnamed"
 
 
-def _trouble(folder: Path, troubles: Mapping[Path, OSError], jobs: int) -> str:
+def _trouble(folder: Path, troubles: Mapping[Path, Exception], jobs: int) -> str:
     path, error = next(iter(troubles.items()))
     others = f" and {len(troubles) - 1} more" if len(troubles) > 1 else ""
     return (
-        f"cannot write {path.name}{others} in {folder}: {error.strerror or error}; "
+        f"cannot write {path.name}{others} in {folder}: {_reason(error)}; "
         f"{jobs - len(troubles)} of {jobs} files are there"
     )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"a defect of gateproof: {type(error).__name__}: {error}"

@@ -11,10 +11,13 @@ import pytest
 
 from gateproof.errors import GateproofError
 from gateproof.report import write
+from gateproof.report.html import conformance
 from gateproof.report.model import Report
 from gateproof.report.write import allocate, bounded, write_report
 from gateproof.verdict.outcomes import Verdict
 from tests.unit.report_samples import HOSTILE, START, record, report
+
+WRITTEN = frozenset({"report.json", "junit.xml", "summary.md", "badge.svg", "report.html"})
 
 
 def made() -> Report:
@@ -37,7 +40,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
     folder = allocate(tmp_path, "local", START)
     paths = write_report(made(), folder, {"AUTH-002": "GET / \ud800"})
     assert folder == tmp_path / "local" / "conformance" / "2026-11-20T12-00-00"
-    assert {path.name for path in folder.iterdir()} == {"report.json", "junit.xml", "summary.md", "AUTH-002.http"}
+    assert {path.name for path in folder.iterdir()} == {*WRITTEN, "AUTH-002.http"}
     assert json.loads(paths.report.read_text())["kind"] == "conformance"
     assert paths.evidence == (folder / "AUTH-002.http",)
     assert paths.latest.readlink() == Path(folder.name)
@@ -64,9 +67,9 @@ def test_a_target_name_stays_within_the_root(tmp_path: Path, name: str) -> None:
 def test_a_full_disk_leaves_what_could_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = allocate(tmp_path, "local", START)
     full_disk_for(monkeypatch, "report.json", "AUTH-002.http")
-    with pytest.raises(GateproofError, match=r"cannot write report\.json and 1 more .*No space left on device; 3 of 5"):
+    with pytest.raises(GateproofError, match=r"cannot write report\.json and 1 more .*No space left on device; 5 of 7"):
         write_report(made(), folder, {"AUTH-002": "x"})
-    assert {path.name for path in folder.iterdir()} == {"junit.xml", "summary.md"}
+    assert {path.name for path in folder.iterdir()} == WRITTEN - {"report.json"}
 
 
 def test_an_old_report_stays_whole_when_the_new_one_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,19 @@ def test_an_old_report_stays_whole_when_the_new_one_fails(tmp_path: Path, monkey
     with pytest.raises(GateproofError):
         write_report(report(record()), folder)
     assert (folder / "report.json").read_text() == before
+
+
+def test_a_defect_of_the_page_costs_the_page_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(report: Report) -> str:
+        raise TypeError("no such column")
+
+    monkeypatch.setattr(conformance, "render", broken)
+    folder = allocate(tmp_path, "local", START)
+    with pytest.raises(
+        GateproofError, match=r"cannot write report\.html .*a defect of gateproof: TypeError: no such col"
+    ):
+        write_report(made(), folder)
+    assert {path.name for path in folder.iterdir()} == WRITTEN - {"report.html"}
 
 
 def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Pages for people: one frame, and one module per page. Self-contained, offline, deterministic."""
