@@ -14,6 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # no types
 import pyarrow.compute as pc  # type: ignore[import-untyped]  # no types
 from numpy.typing import NDArray
 
+from gateproof.load.gaps import Gaps, quantiles
 from gateproof.load.log import Rows
 from gateproof.load.schedule import Phase
 from gateproof.load.wire.outcome import Outcome
@@ -22,6 +23,23 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+MEASURED = (
+    "scheduled",
+    "dispatched",
+    "connected",
+    "sent",
+    "first_byte",
+    "first_event",
+    "first_token",
+    "last_token",
+    "ended",
+    "read_first_token",
+    "outcome",
+    "prompt_tokens",
+    "completion_tokens",
+)
+"""Columns of a log that single numbers of a request come from."""
+
 BEYOND = 10
 """Samples that must lie beyond a quantile for it to be told: below, it is one slow request's luck."""
 
@@ -43,9 +61,7 @@ class Metric:
     def of(cls, values: Floats, *, unit: str, start: str, missing: int = 0) -> Metric:
         if not len(values):
             return cls(unit, start, 0, missing)
-        known = {
-            name: share for name, share in QUANTILES.items() if len(values) * (1 - share) >= BEYOND or share == 0.5
-        }
+        known = told_of(len(values))
         told = np.quantile(values, list(known.values()), method="higher")
         return cls(
             unit,
@@ -57,6 +73,11 @@ class Metric:
             float(values.max()),
             dict(zip(known, map(float, told), strict=True)),
         )
+
+
+def told_of(count: int) -> dict[str, float]:
+    """The quantiles that so many values can tell."""
+    return {name: share for name, share in QUANTILES.items() if count * (1 - share) >= BEYOND or share == 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +107,21 @@ class Numbers:
 def numbers(rows: Rows, phases: Sequence[Phase], *, only: Sequence[int] | None = None) -> Numbers:
     """Of the requests that were due in the counted phases, or in those of ``only``."""
     chosen = list(only) if only is not None else [i for i, phase in enumerate(phases) if phase.counted]
-    table = rows.table.filter(pc.is_in(rows.table["phase"], pa.array(chosen, pa.int16())))
+    inside = pc.is_in(rows.table["phase"], pa.array(chosen, pa.int16()))
+    table = rows.table.select(MEASURED).filter(inside)
     spans = [_span(phases, number) for number in chosen]
     window = sum(end - start for start, end in spans)
     words = table["outcome"].cast(pa.string())
     counted = {str(each["values"]): int(each["counts"]) for each in pc.value_counts(words).to_pylist()}
     good = table.filter(pc.equal(words, Outcome.OK.value))
-    table = table.filter(pc.not_equal(words, Outcome.SKIPPED.value))  # was never due
+    if Outcome.SKIPPED in counted:  # was never due
+        table = table.filter(pc.not_equal(words, Outcome.SKIPPED.value))
     return Numbers(
         window=window,
         due=table.num_rows,
         dispatched=table.num_rows - table["dispatched"].null_count,
         outcomes=dict(sorted(counted.items(), key=lambda pair: (pair[0] != Outcome.OK, -pair[1]))),
-        metrics=_metrics(table, good),
+        metrics={**_metrics(table, good), "gap": _gaps(rows, inside)},
         rates=_rates(rows, good, spans, window),
         prompt_tokens=int(pc.sum(table["prompt_tokens"]).as_py() or 0),
         completion_tokens=int(pc.sum(table["completion_tokens"]).as_py() or 0),
@@ -129,7 +152,6 @@ def _metrics(table: pa.Table, good: pa.Table) -> dict[str, Metric]:
         "slip": between("scheduled", "dispatched", table),
         "read_delay": between("first_token", "read_first_token"),
         "tpot": _tpot(good),
-        "gap": _gaps(good),
         "prompt_tokens": _tokens(good, "prompt_tokens"),
         "completion_tokens": _tokens(good, "completion_tokens"),
     }
@@ -143,10 +165,18 @@ def _tpot(good: pa.Table) -> Metric:
     return Metric.of(spans[usable] / (tokens[usable] - 1), unit="s", start="first_token", missing=int((~usable).sum()))
 
 
-def _gaps(good: pa.Table) -> Metric:
+def _gaps(rows: Rows, inside: pa.ChunkedArray) -> Metric:
     """Seconds between events with a token, as they came: events that arrived together have none between them."""
-    gaps = pc.list_flatten(good["gaps"]).to_numpy().astype(np.float64) / 1e6
-    return Metric.of(gaps, unit="s", start="token before")
+    good = pc.equal(rows.table["outcome"].cast(pa.string()), Outcome.OK.value)
+    values, counts = Gaps.of(rows.table["gaps"], pc.and_(inside, good).to_numpy()).distinct()
+    count, start = int(counts.sum()), "token before"
+    if not count:
+        return Metric("s", start, 0, 0)
+    known = told_of(count)
+    told = quantiles(values, counts, np.array(list(known.values()))) / 1e6
+    mean = float(values @ counts) / count / 1e6
+    low, high = float(values[0]) / 1e6, float(values[-1]) / 1e6
+    return Metric("s", start, count, 0, mean, low, high, dict(zip(known, map(float, told), strict=True)))
 
 
 def _tokens(good: pa.Table, name: str) -> Metric:

@@ -8,7 +8,7 @@ told apart from either is said to be undecided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -185,12 +185,24 @@ def drifts(rows: Rows, samples: Sequence[Sample], phases: Sequence[Phase]) -> li
     start = 0.0
     for number, phase in enumerate(phases):
         if phase.counted and phase.start == phase.end:
-            table = rows.table.filter(pc.equal(rows.table["phase"], pa.scalar(number, pa.int16())))
+            table = rows.scalars.filter(pc.equal(rows.table["phase"], pa.scalar(number, pa.int16())))
             edges = _edges(start, phase.duration, table.num_rows)
             series = [*_of_requests(table, edges), *_of_servers(samples, edges)]
             told.append(PhaseDrift(phase.name, float(edges[1] - edges[0]), tuple(judge(each) for each in series)))
         start += phase.duration
     return told
+
+
+def outside(
+    gaps: Sequence[tuple[float, float]], rows: Rows, samples: Sequence[Sample]
+) -> tuple[Rows, Sequence[Sample]]:
+    """Requests that were due, and samples that were taken, outside of some seconds of the run."""
+    table = rows.table
+    for low, high in gaps:
+        due = _seconds(table, "scheduled")
+        table = table.filter(pa.array(~((due >= low) & (due < high))))
+        samples = [each for each in samples if not low <= each.at / 1e9 < high]
+    return replace(rows, table=table), samples
 
 
 def _edges(start: float, duration: float, due: int) -> Floats:

@@ -20,7 +20,7 @@ def fidelity(rows: Rows, prompts: Sequence[Mapping[str, Any]]) -> list[dict[str,
     Per side: ``requests``, tokens ``asked`` and ``told``, ``off`` (requests whose counts differ) and ``discrepancy``,
     the share by which the sum told exceeds the sum asked for; None where nothing was told.
     """
-    good = rows.table.filter(pc.equal(rows.table["outcome"].cast(pa.string()), Outcome.OK.value))
+    good = rows.scalars.filter(pc.equal(rows.table["outcome"].cast(pa.string()), Outcome.OK.value))
     return [
         {**each, **{side: _side(good.filter(pc.equal(good["part"], number)), *SIDES[side]) for side in SIDES}}
         for number, each in enumerate(prompts)

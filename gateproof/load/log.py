@@ -1,7 +1,8 @@
 """The log of a run: one row per due request, in Parquet segments that are whole as soon as they have their name.
 
 ``<run>/log/worker-3-000017.parquet``: written beside and renamed, so that a kill -9 costs at most the rows since the
-last flush, and no reader ever sees half a file. Every analysis is a pure function of these.
+last flush, and no reader ever sees half a file. After the run's first interruption the name is
+``worker-3-resumed1-000000.parquet``. Every analysis is a pure function of these.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no types
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
+from gateproof.load.wire.outcome import Outcome
 from gateproof.load.wire.reading import Instants
 
 SCHEMA_VERSION = "1"
@@ -25,6 +29,14 @@ FOLDER = "log"
 FLUSH_ROWS = 2000
 FLUSH_SECONDS = 5.0
 """At most so much is lost with a worker that is killed."""
+
+STOPPED = "the run was stopped"
+"""Why a request did not leave whose turn had not come: where the run is resumed, another row takes the place of its."""
+INTERRUPTED = "the run was interrupted"
+"""Why nobody knows what became of a request: it was due before an interruption, and no worker lived to log it."""
+
+AT_ONCE = 1 << 16
+"""Rows of a log that are put in order together."""
 
 INSTANT = pa.int64()  # ns since the start of the run; null: it never came
 COUNT = pa.int32()
@@ -69,12 +81,18 @@ COLUMNS = tuple(name for name in SCHEMA.names if name != "gaps")
 log = logging.getLogger(__name__)
 
 
+def stem(worker: int | str, play: int) -> str:
+    """How the files of a worker begin; ``play`` counts how often the run had been interrupted before."""
+    return f"worker-{worker}" + (f"-resumed{play}" if play else "")
+
+
 @dataclass
 class Writer:
     """Rows of one worker. ``add`` is cheap; ``flush`` takes some milliseconds per thousand rows."""
 
     folder: Path
-    worker: int
+    worker: int | str
+    play: int = 0
     segment: int = 0
     rows: int = 0
     _columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
@@ -99,9 +117,13 @@ class Writer:
         if not self._gaps:
             return None
         table = self._table()
-        file = self.folder / f"worker-{self.worker}-{self.segment:06}.parquet"
+        file = self.folder / f"{stem(self.worker, self.play)}-{self.segment:06}.parquet"
         part = file.with_suffix(".part")
-        pq.write_table(table, part, compression="zstd")
+        try:
+            pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+        except OSError:
+            part.unlink(missing_ok=True)  # half a file only takes the room that is wanting
+            raise
         part.replace(file)
         self._columns = {name: [] for name in COLUMNS}
         self._gaps = []
@@ -132,21 +154,57 @@ class Rows:
     unreadable: tuple[str, ...] = ()
     twice: int = 0
 
+    @property
+    def scalars(self) -> pa.Table:
+        """All but the gaps, which are most of a log: who filters rows without them copies a tenth."""
+        return self.table.select(COLUMNS)
+
 
 def read_log(run: Path) -> Rows:
     """Every row of a run, in the order of its indices, each index once."""
     tables, unreadable = [], []
     for file in sorted((run / FOLDER).glob("worker-*.parquet")):
         try:
-            table = pq.read_table(file)
+            table = pq.read_table(file, page_checksum_verification=True, use_threads=False)
             tables.append(table.cast(SCHEMA))
         except (pa.ArrowException, OSError, ValueError) as error:
             unreadable.append(f"{file.name}: {short(error)}")
-    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-    table = table.unify_dictionaries().sort_by("index")
-    index = table["index"].to_numpy()
+    whole = [pa.concat_tables(tables) if tables else SCHEMA.empty_table()]
+    tables.clear()  # and given away: a million rows are there once, not twice
+    rows = once(whole.pop(), tuple(unreadable))
+    pa.default_memory_pool().release_unused()
+    return rows
+
+
+def once(table: pa.Table, unreadable: tuple[str, ...] = ()) -> Rows:
+    """Each index once: what was called back gives way to what became of it later."""
+    table = table.unify_dictionaries()
+    index, back = table["index"].to_numpy(), called_back(table)
+    order = np.lexsort((back, index))
+    index, back = index[order], back[order]
     first = np.concatenate([[True], index[1:] != index[:-1]]) if len(index) else np.empty(0, dtype=bool)
-    return Rows(table.filter(pa.array(first)), tuple(unreadable), int(len(index) - first.sum()))
+    kept, columns = order[first], table.columns
+    del table
+    taken = []
+    while columns:  # each is given away before it is copied
+        whole = columns.pop(0).combine_chunks()
+        taken.append(_in_order(whole, kept))
+    return Rows(pa.table(taken, SCHEMA), unreadable, int((~first & ~back).sum()))
+
+
+def _in_order(column: pa.Array, kept: NDArray[np.int64]) -> pa.ChunkedArray:
+    """In parts: a list that grows to a hundred million gaps in one piece is twice there whenever it has to grow."""
+    parts = [column.take(pa.array(kept[start : start + AT_ONCE])) for start in range(0, len(kept), AT_ONCE)]
+    return pa.chunked_array(parts, column.type)
+
+
+def called_back(table: pa.Table) -> NDArray[np.bool_]:
+    """Rows of requests that never left because the run was stopped before their turn."""
+    detail: NDArray[np.bool_] = pc.fill_null(pc.equal(table["detail"], STOPPED), False).to_numpy()
+    words = table["outcome"].cast(pa.string())
+    unsent = pc.is_in(words, pa.array([Outcome.NOT_DISPATCHED.value, Outcome.SKIPPED.value]))
+    back: NDArray[np.bool_] = detail & unsent.to_numpy()
+    return back
 
 
 def short(error: Exception) -> str:

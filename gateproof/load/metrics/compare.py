@@ -116,7 +116,7 @@ def client_values(rows: Rows, phases: Sequence[Phase]) -> dict[str, Floats]:
     """Seconds of what went well in the counted phases."""
     counted = pa.array([number for number, phase in enumerate(phases) if phase.counted], pa.int16())
     good = pc.equal(rows.table["outcome"].cast(pa.string()), Outcome.OK.value)
-    table = rows.table.filter(pc.and_(good, pc.is_in(rows.table["phase"], counted)))
+    table = rows.scalars.filter(pc.and_(good, pc.is_in(rows.table["phase"], counted)))
 
     def column(name: str) -> Floats:
         values: Floats = table[name].cast(pa.float64()).to_numpy()
