@@ -19,7 +19,7 @@ from gateproof.errors import GateproofError
 from gateproof.load.ask import ask
 from gateproof.load.plan import door_of
 from gateproof.load.profile import CONVERSES, Profile
-from gateproof.load.prompts import MEASURED_AT, Scale, measure, shortest, text
+from gateproof.load.prompts import MEASURED_AT, Scale, measure, measure_words, text
 from gateproof.load.requests import BODIES, Door, Messages, answer, question
 from gateproof.load.wire.payloads import WHOLE
 from gateproof.targets.model import Target
@@ -111,7 +111,7 @@ def _scale(count: Count, *, free: bool, conversing: bool) -> Scale:
     if counts[-1] <= counts[0]:
         raise NotCounted("the count does not grow with the prompt")
     if free and not scale.exact:
-        other = measure(counted, shortest(counted))
+        other = measure_words(counted)
         scale = other if other.exact else scale
     if not conversing:
         return scale

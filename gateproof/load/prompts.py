@@ -35,6 +35,8 @@ class Scale:
     """Of the chat template, for an answer and the question after it."""
     vocabulary: tuple[str, ...] = WORDS
     """Words to write with."""
+    filler: str = ""
+    """A word of one token where the others have more, for the counts between two of theirs; empty: none."""
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Scale:
@@ -42,11 +44,23 @@ class Scale:
 
     def words(self, tokens: int, *, first: bool = True) -> int:
         """Of a question with so many tokens; the ``first`` of a conversation bears what is ``fixed``."""
-        return max(1, math.floor((tokens - (self.fixed if first else self.per_turn)) / self.per_word + 0.5))
+        return self.plain_words(tokens - self._template(first=first))
 
-    def plain_words(self, tokens: int) -> int:
+    def plain_words(self, tokens: float) -> int:
         """Of a text that no template stands around."""
-        return max(1, math.floor(tokens / self.per_word + 0.5))
+        return max(1, math.floor(tokens / self.per_word + (0 if self.filler else 0.5)))
+
+    def padding(self, tokens: int, *, first: bool = True) -> str:
+        """What a question of ``words`` lacks of its tokens, to be put behind it."""
+        return self.plain_padding(tokens - self._template(first=first))
+
+    def plain_padding(self, tokens: float) -> str:
+        if not self.filler:
+            return ""
+        return f" {self.filler}" * math.floor(tokens - self.per_word * self.plain_words(tokens) + 0.5)
+
+    def _template(self, *, first: bool) -> float:
+        return self.fixed if first else self.per_turn
 
     def tokens(self, words: int) -> int:
         return math.floor(self.fixed + self.per_word * words + 0.5)
@@ -67,14 +81,33 @@ def measure(count: Callable[[str], int], vocabulary: tuple[str, ...] = WORDS) ->
     return replace(scale, exact=scale.tokens(middle) == between and per_word == 1)
 
 
-def shortest(count: Callable[[str], int]) -> tuple[str, ...]:
-    """The words of which the target makes the fewest tokens, one question for each; all of them where that leaves few.
+def measure_words(count: Callable[[str], int]) -> Scale:
+    """The scale of words that have equally many tokens, one question for each word; not exact where there is none.
 
-    A tokenizer that splits at blanks first, as those of the usual models do, then counts any prompt of them alike.
+    A tokenizer that splits at blanks first, as those of the usual models do, counts any prompt of such words alike.
+    Words of the fewest tokens are taken first; where they have more than one, a word of one fills up.
     """
     counts = {word: count(" ".join([word] * REPEATED)) for word in dict.fromkeys(WORDS)}
-    found = tuple(word for word in counts if counts[word] == min(counts.values()))
-    return found if len(found) >= FEW else WORDS
+    for least in sorted(set(counts.values())):
+        alike = tuple(word for word in counts if counts[word] == least)
+        if len(alike) < FEW:
+            continue
+        scale = measure(count, alike)
+        single = scale.fixed + REPEATED
+        filler = next((word for word in counts if counts[word] == single), "")
+        if scale.exact or (filler and _fills_up(count, scale, filler)):
+            return scale if scale.exact else replace(scale, filler=filler, exact=True)
+    return Scale()
+
+
+def _fills_up(count: Callable[[str], int], scale: Scale, filler: str) -> bool:
+    """Whether texts with fillers behind them have exactly the tokens that they should have."""
+    filled = replace(scale, filler=filler)
+    wanted = [filled.tokens(number) + more for number in MEASURED_AT for more in range(int(scale.per_word))]
+    return scale.per_word == int(scale.per_word) and all(
+        count(text(filled.words(tokens), seed=tokens, vocabulary=scale.vocabulary) + filled.padding(tokens)) == tokens
+        for tokens in wanted
+    )
 
 
 def text(words: int, *, seed: int, start: str = "", vocabulary: tuple[str, ...] = WORDS) -> str:

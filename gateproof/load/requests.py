@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 from gateproof.load import uploads
 from gateproof.load.dataset import Entry
-from gateproof.load.profile import Part, Workload
+from gateproof.load.profile import Part, Prefix, Workload
 from gateproof.load.prompts import Scale, text, unique
 from gateproof.load.wire.call import Origin
 from gateproof.load.workload import Asked
@@ -19,6 +20,7 @@ Message = Mapping[str, Any]
 Messages = Sequence[Message]
 
 USAGE_ASKED = {"include_usage": True}
+DIGEST = 16  # hexadecimal digits, as many as that of a schedule has
 ANSWER_SEED = 500_000_000  # keeps what an answer says apart from what is asked
 
 
@@ -117,15 +119,37 @@ GENERATES = frozenset({"chat", "completions"})
 
 
 class Requests:
-    """Request bytes by index. Building one takes tens of microseconds: do it before the request is due."""
+    """Request bytes by index. Building one takes tens of microseconds: do it before the request is due.
+
+    ``salt`` is of the run: with it, marks against caches and shared beginnings are other ones than those of an equal
+    run before it, which a cache may still know.
+    """
 
     def __init__(
-        self, workload: Workload, asked: Asked, doors: list[Door], seed: int, entries: Sequence[Entry] = ()
+        self,
+        workload: Workload,
+        asked: Asked,
+        doors: list[Door],
+        seed: int,
+        entries: Sequence[Entry] = (),
+        *,
+        salt: int = 0,
     ) -> None:
         self._workload, self._asked, self._doors, self._seed = workload, asked, doors, seed
         self._entries = entries
-        self._prefixes = _prefixes(workload, doors, seed)
+        self._marked = seed + (salt if workload.cache_bust else 0)
+        self._prefixes = _prefixes(workload, doors, self._marked)
         self._audio = [uploads.tone(part.audio) if part.api == UPLOADED else b"" for part in workload.mix]
+
+    @property
+    def digest(self) -> str:
+        """Of what is asked for, and of the data set: workers whose digests differ would not be one run."""
+        digest = hashlib.sha256()
+        for lengths in (self._asked.part, self._asked.input_tokens, self._asked.output_tokens, self._asked.prefix):
+            digest.update(lengths.tobytes())
+        for entry in self._entries:
+            digest.update(json.dumps([entry.messages, entry.output_tokens]).encode())
+        return digest.hexdigest()[:DIGEST]
 
     def door(self, index: int) -> Door:
         return self._doors[int(self._asked.part[index])]
@@ -136,7 +160,7 @@ class Requests:
     def build(self, index: int) -> bytes:
         door = self.door(index)
         if door.api == UPLOADED:
-            audio = uploads.marked(self._audio[int(self._asked.part[index])], self._seed, index)
+            audio = uploads.marked(self._audio[int(self._asked.part[index])], self._marked, index)
             data = uploads.multipart({"model": door.model, "response_format": "json"}, audio)
             return door.head(len(data), uploads.CONTENT_TYPE) + data
         output = int(self._asked.output_tokens[index])
@@ -159,7 +183,7 @@ class Requests:
     def _written(self, index: int) -> Messages:
         """Of the data set, over and over; a mark against caches stands before everything."""
         first, *others = self._entries[index % len(self._entries)].messages
-        mark = unique(self._seed, index) if self._workload.cache_bust else ""
+        mark = unique(self._marked, index) if self._workload.cache_bust else ""
         return [{**first, "content": mark + first["content"]}, *others]
 
     def prompt(self, index: int) -> str:
@@ -171,23 +195,28 @@ class Requests:
         if first and group >= 0:
             start = self._prefixes[group]
         if first and self._workload.cache_bust:
-            start += unique(self._seed, index, vocabulary)
+            start += unique(self._marked, index, vocabulary)
         words -= len(start.split())
-        return text(max(1, words), seed=self._seed + index, start=start, vocabulary=vocabulary)
+        said = text(max(1, words), seed=self._seed + index, start=start, vocabulary=vocabulary)
+        return said + door.scale.padding(int(self._asked.input_tokens[index]), first=first)
 
     def _answer(self, index: int) -> str:
         scale = self.door(index).scale
-        words = scale.plain_words(int(self._asked.output_tokens[index]))
-        return text(words, seed=self._seed + ANSWER_SEED + index, vocabulary=scale.vocabulary)
+        tokens = int(self._asked.output_tokens[index])
+        words = scale.plain_words(tokens)
+        said = text(words, seed=self._seed + ANSWER_SEED + index, vocabulary=scale.vocabulary)
+        return said + scale.plain_padding(tokens)
 
 
 def _prefixes(workload: Workload, doors: list[Door], seed: int) -> list[str]:
     """The shared beginnings; a request's own mark stands behind them, or no cache could use them."""
     if workload.prefix is None:
         return []
-    scale = doors[0].scale
-    words = scale.plain_words(workload.prefix.tokens)
-    return [
-        text(words, seed=seed + 1000 + group, vocabulary=scale.vocabulary) + " "
-        for group in range(workload.prefix.groups)
-    ]
+    return [_prefix(workload, workload.prefix, doors[0].scale, seed, group) for group in range(workload.prefix.groups)]
+
+
+def _prefix(workload: Workload, prefix: Prefix, scale: Scale, seed: int, group: int) -> str:
+    """With a mark of the run in front: what an earlier one left in a cache is of no use to this one."""
+    mark = unique(seed, -1 - group, scale.vocabulary) if workload.cache_bust else ""
+    words = max(1, scale.plain_words(prefix.tokens) - len(mark.split()))
+    return text(words, seed=seed + 1000 + group, start=mark, vocabulary=scale.vocabulary) + " "

@@ -124,6 +124,31 @@ def test_words_of_more_than_a_token_are_left_out_where_asking_is_free() -> None:
     assert "vocabulary" not in found.to_plain()
 
 
+def test_where_words_have_more_tokens_a_word_of_one_fills_up() -> None:
+    def tokens_of(said: list[str]) -> int:
+        return FIXED + sum(1 if word in {"the", "of"} else 2 for word in said)
+
+    def pairs(heard: Heard) -> Answer:
+        return 200, {"count": tokens_of(" ".join(each["content"] for each in heard.body["messages"]).split())}
+
+    with serving(pairs) as told:
+        found = counted(told)
+        for tokens in range(60, 70):
+            plan = make_plan(profile(input_tokens=tokens), told.target(), KEYS, [found.scale])
+            built = [plan.requests.prompt(index).split() for index in range(len(plan.asked))]
+            assert {tokens_of(words) for words in built} == {tokens}
+    assert (found.scale.exact, found.scale.per_word) == (True, 2)
+
+
+def test_a_tokenizer_that_counts_no_two_texts_alike_is_estimated() -> None:
+    def by_letters(heard: Heard) -> Answer:
+        said = " ".join(message["content"] for message in heard.body["messages"])
+        return 200, {"count": FIXED + len(said) + 3 * said.count("e")}
+
+    with serving(by_letters) as told:
+        assert not counted(told).scale.exact
+
+
 def test_equal_parts_of_a_mix_are_measured_once() -> None:
     with serving(tokenizing) as told:
         found = count_tokens(profile(mix=[{"share": 1.0}, {"share": 2.0}]), told.target(), KEYS)
