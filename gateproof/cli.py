@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateproof import __version__
-from gateproof.errors import EXIT_INTERNAL, ConfigError, GateproofError, TargetUnreachable
+from gateproof.compare.command import compare, history
+from gateproof.errors import EXIT_INTERNAL, EXIT_USAGE, ConfigError, GateproofError, TargetUnreachable
+from gateproof.gate.command import gate
+from gateproof.load.calibrate.command import calibrate
 from gateproof.load.command import load_app
+from gateproof.report.export_command import export
 
 if TYPE_CHECKING:
     from gateproof.launch import Launched
     from gateproof.targets.loader import Targets
     from gateproof.targets.model import Target
 
+_EXTRAS = {
+    **dict.fromkeys(("gevent", "locust", "msgspec", "numpy", "pyarrow"), "load"),
+    "kubernetes": "cluster",
+}
+"""Packages that come with an extra only."""
 _EXIT_BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
 
 app = typer.Typer(
@@ -37,6 +46,8 @@ stack_app = typer.Typer(
 app.add_typer(targets_app, name="targets")
 app.add_typer(stack_app, name="stack")
 app.add_typer(load_app, name="load")
+for command in (gate, compare, history, export, calibrate):
+    app.command()(command)
 
 TargetsFile = Annotated[Path, typer.Option("--targets", metavar="FILE", help="The file of targets.")]
 OtherFile = Annotated[Path | None, typer.Option("--targets", metavar="FILE", help="The file of targets.")]
@@ -249,6 +260,37 @@ def _running(target: Target) -> Iterator[Target]:
         launched.stop()
 
 
+# --- reports --------------------------------------------------------------------------------------------------
+
+
+@app.command("report")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+) -> None:
+    """Make the report and the pages of runs again: from its log, if it is a load run, else from report.json."""
+    for run in runs:
+        typer.echo(_made_again(run))
+
+
+def _made_again(run: Path) -> str:
+    from gateproof.report.saved import FACTS  # noqa: PLC0415 - pydantic takes its time
+
+    if (run / FACTS).is_file():
+        from gateproof.load.run import LoadRun  # noqa: PLC0415 - numpy and pyarrow take their time
+
+        told = LoadRun.reopen(run).finish()
+        return "\n  ".join([f"{told['verdict']['verdict']}  {run}", *told["verdict"]["reasons"]])
+    from gateproof.report.model import Report  # noqa: PLC0415 - pydantic takes its time
+    from gateproof.report.saved import read_run  # noqa: PLC0415 - pydantic takes its time
+    from gateproof.report.write import write_report  # noqa: PLC0415 - with the pages
+
+    saved = read_run(run)
+    if not isinstance(saved.report, Report):
+        raise ConfigError("a search has no log of its own: name one of its runs", file=saved.folder)
+    write_report(saved.report, saved.folder.resolve(), newest=False)
+    return f"{saved.report.summary.verdict}  {saved.folder}"
+
+
 def _ask(target: Target) -> dict[str, bool]:
     from gateproof.targets.probe import probe  # noqa: PLC0415 - with the client
     from gateproof.wire.client import Client, Limits, Tls  # noqa: PLC0415 - slow to import
@@ -271,6 +313,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except GateproofError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if (extra := _EXTRAS.get((error.name or "").partition(".")[0])) is None:
+            raise
+        print(f"{error.name} is not installed: pip install 'gateproof[{extra}]'", file=sys.stderr)
+        return EXIT_USAGE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more on its way out
         return _EXIT_BROKEN_PIPE

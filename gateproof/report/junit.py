@@ -22,7 +22,7 @@ _COUNTED = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 def junit_xml(report: Report) -> str:
     """The whole file."""
-    root = ET.Element("testsuites", name=_safe(f"gateproof {report.target.name}"))
+    root = ET.Element("testsuites", name=safe(f"gateproof {report.target.name}"))
     for area, title in report.areas.items():
         results = [result for result in report.requirements if result.area == area]
         if results:
@@ -42,15 +42,15 @@ def junit_xml(report: Report) -> str:
 
 def _suite(root: ET.Element, report: Report, name: str) -> ET.Element:
     started = report.started.replace(tzinfo=None).isoformat(timespec="seconds")  # the format knows no offset
-    return ET.SubElement(root, "testsuite", name=_safe(name), timestamp=started)
+    return ET.SubElement(root, "testsuite", name=safe(name), timestamp=started)
 
 
 def _case(suite: ET.Element, target: str, result: RequirementResult) -> None:
     case = ET.SubElement(
         suite,
         "testcase",
-        classname=_safe(f"gateproof.{target}.{result.area.lower()}"),
-        name=_safe(one_line(f"{result.id} {result.claim}")),
+        classname=safe(f"gateproof.{target}.{result.area.lower()}"),
+        name=safe(one_line(f"{result.id} {result.claim}")),
         time=f"{result.duration:.3f}",
     )
     kind = _kind(result)
@@ -77,15 +77,15 @@ def _message(result: RequirementResult) -> str:
     words = [state_of(result) or result.verdict.value]
     words += [f"{known.reason} {known.link}"] if known and state_of(result) else []
     told = f"expected {result.expected}; seen {result.seen}" if result.expected and result.seen else result.message
-    return _safe(shorten(": ".join([*words, *([told] if told else [])]), MESSAGE_WIDTH))
+    return safe(shorten(": ".join([*words, *([told] if told else [])]), MESSAGE_WIDTH))
 
 
 def _run_case(suite: ET.Element, report: Report) -> None:
     """An incomplete run without a failed case would read as green."""
-    case = ET.SubElement(suite, "testcase", classname=_safe(f"gateproof.{report.target.name}.run"), time="0.000")
+    case = ET.SubElement(suite, "testcase", classname=safe(f"gateproof.{report.target.name}.run"), time="0.000")
     case.set("name", "the run is complete")
-    error = ET.SubElement(case, "error", message=_safe(", ".join(reasons(report))), type="INCOMPLETE")
-    error.text = _safe(report.interrupted or ", ".join(report.summary.not_run))
+    error = ET.SubElement(case, "error", message=safe(", ".join(reasons(report))), type="INCOMPLETE")
+    error.text = safe(report.interrupted or ", ".join(report.summary.not_run))
 
 
 def _count(element: ET.Element, cases: list[ET.Element]) -> None:
@@ -97,8 +97,9 @@ def _count(element: ET.Element, cases: list[ET.Element]) -> None:
 
 
 def _text(result: RequirementResult) -> str:
-    return _safe("\n".join(failure_lines(result, TEXT_WIDTH)))
+    return safe("\n".join(failure_lines(result, TEXT_WIDTH)))
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """Without the characters that no XML file may have."""
     return _NOT_XML.sub("", text)

@@ -284,6 +284,21 @@ class Saturation(Plain):
     runs: list[Trial]
 
 
+class Interruption(Plain):
+    """The run stopped at a second of its schedule, whose clock then stood still until the run was resumed."""
+
+    at_s: Seconds
+    interrupted: AwareDatetime
+    resumed: AwareDatetime
+    lasted_s: Number
+    workers: Count
+    """That went on afterwards."""
+    lost: Count
+    """Requests due before that are in no log."""
+    lost_s: Interval | None
+    """When the first and the last of them were due."""
+
+
 class LoadReport(Numbers):
     """One load run against one target."""
 
@@ -302,6 +317,8 @@ class LoadReport(Numbers):
     workers: Count
     started: AwareDatetime
     ended: AwareDatetime | None
+    """When the last answer had come."""
+    interruptions: list[Interruption] = Field(default_factory=list)
     verdict: Belief
     spent: Spent
     prompts: list[Prompts]
