@@ -37,11 +37,39 @@ ROOMS: dict[str, frozenset[str]] = {
             "gateproof.wire",
         }
     ),
-    "gateproof.load": frozenset({"gateproof.launch", "gateproof.report", "gateproof.targets"}),
+    "gateproof.load": frozenset(
+        {"gateproof.launch", "gateproof.report", "gateproof.targets", "gateproof.tenants", "gateproof.wire"}
+    ),
+    # judges runs from what they left, and makes none
+    "gateproof.gate": frozenset(
+        {
+            "gateproof.load.log",
+            "gateproof.load.samples",
+            "gateproof.load.wire.outcome",
+            "gateproof.report",
+            "gateproof.targets",
+            "gateproof.verdict.outcomes",
+        }
+    ),
+    # holds runs against each other, from what they left
+    "gateproof.compare": frozenset(
+        {
+            "gateproof.gate.metrics",
+            "gateproof.load.analysis",
+            "gateproof.load.log",
+            "gateproof.load.page",
+            "gateproof.load.profile",
+            "gateproof.load.samples",
+            "gateproof.load.trend",
+            "gateproof.report",
+        }
+    ),
     "gateproof.cluster": frozenset({"gateproof.targets", "gateproof.limits"}),
     "gateproof.cli": frozenset(
         {
             "gateproof.cluster",
+            "gateproof.compare",
+            "gateproof.gate",
             "gateproof.launch",
             "gateproof.load",
             "gateproof.report",
