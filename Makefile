@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit browser faults dialects real steady setup clean
+.PHONY: demo test lint unit browser faults simulation bench bench-soak dialects real steady setup clean
 
 demo: setup
 	$(BIN)/python -m pytest --target local -n 2
@@ -30,6 +30,18 @@ faults: setup
 # The pages in a real browser; needs the system's Chromium (apt-get install chromium, or $CHROMIUM).
 browser: setup
 	$(BIN)/python -m pytest tests/browser -q
+
+# Does the gate keep what docs/gate.md says of chance? Under a minute.
+simulation: setup
+	$(BIN)/python -m pytest tests/simulation -q
+
+# What a load run costs and how exact it is (docs/benchmark.md): two processors, a C compiler, three minutes.
+bench: setup
+	$(BIN)/python -m bench
+
+# And a million requests.
+bench-soak: setup
+	$(BIN)/python -m bench --soak
 
 # The reference stack, speaking as LiteLLM, llm-proxy, Portkey, TokenLabs and TokenVisor do.
 dialects: setup

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gateproof.errors import ConfigError, near_miss
 from gateproof.launch.launched import Launched
-from gateproof.launch.plan import ADMIN, ENGINES, TEXT_APIS, Backend, Model, Plan, default_models, new_key
+from gateproof.launch.plan import ADMIN, ENGINES, TEXT_APIS, VLLM, Backend, Model, Plan, default_models, new_key
 from gateproof.launch.ports import LOOPBACK, free_port
 from gateproof.targets.model import Route, Target, Terms
 from gateproof.targets.secrets import resolve_key
@@ -96,7 +96,9 @@ def _models(target: Target) -> tuple[Model, ...]:
     for api, name in target.models.items():
         apis.setdefault(name, []).append(api)
     dead = f"http://{LOOPBACK}:{free_port()}"
-    models = {route.model: _model(route, apis, dead) for route in target.routes}
+    with_vllm = target.launch is not None and bool(target.launch.options.get(VLLM))
+    known = (*ENGINES, VLLM) if with_vllm else ENGINES
+    models = {route.model: _model(route, apis, dead, known) for route in target.routes}
     if not models:
         models = {model.name: model for model in default_models()}
     for name, served in apis.items():
@@ -113,13 +115,13 @@ def _as_aliased(model: Model, models: Mapping[str, Model]) -> Model:
     return replace(model, backends=original.backends, fallback=original.fallback, apis=original.apis)
 
 
-def _model(route: Route, apis: Mapping[str, list[str]], dead: str) -> Model:
+def _model(route: Route, apis: Mapping[str, list[str]], dead: str, known: Sequence[str]) -> Model:
     name = route.backend_model or route.model
     shares = route.weights or {route.backend or ENGINES[0]: 1.0}
     backends = [
-        Backend(dead if route.dead else _engine(engine, route), name, share) for engine, share in shares.items()
+        Backend(dead if route.dead else _engine(engine, route, known), name, share) for engine, share in shares.items()
     ]
-    fallback = [Backend(_engine(engine, route), name) for engine in route.fallback]
+    fallback = [Backend(_engine(engine, route, known), name) for engine in route.fallback]
     served = _served(route.api, apis.get(route.model))
     return Model(route.model, tuple(backends), tuple(fallback), route.alias_of, served, route.affinity)
 
@@ -130,9 +132,9 @@ def _served(api: str, declared: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *(TEXT_APIS if set(named) & set(TEXT_APIS) else [])]))
 
 
-def _engine(name: str, route: Route) -> str:
-    if name not in ENGINES:
+def _engine(name: str, route: Route, known: Sequence[str]) -> str:
+    if name not in known:
         raise ConfigError(
-            f"route `{route.model}`: no engine is called `{name}`{near_miss(name, ENGINES)}", accepted=ENGINES
+            f"route `{route.model}`: no engine is called `{name}`{near_miss(name, known)}", accepted=known
         )
     return name

@@ -57,7 +57,7 @@ def start(crew: Crew, plan: Plan, kind_dir: Path) -> Launched:
         kind=plan.kind,
         base_url=f"http://{LOOPBACK}:{port}",
         upstream_control=upstream.controls,
-        upstream_direct=next(iter(upstream.urls.values())),
+        upstream_direct=urls[VLLM] if with_vllm else next(iter(upstream.urls.values())),
         engines=urls,
         # Without a database nothing can be minted, and the master key is the only one there is.
         keys={ADMIN: master} | ({} if with_database else {plan.tenants[0]: master}),

@@ -18,7 +18,7 @@ _PROVIDERS = ("hosted_vllm", "openai")
 def build(plan: Plan, urls: Mapping[str, str], redis_port: int | None) -> dict[str, Any]:
     """`urls` are the engines' by name; without a Redis the limits and the cache live in LiteLLM's memory."""
     models = list(plan.models)
-    if VLLM in urls:
+    if VLLM in urls and TINY_LLAMA not in {model.name for model in models}:
         models.append(Model(TINY_LLAMA, (Backend(VLLM, TINY_LLAMA),)))
     fallbacks, hidden = _fallbacks(models)
     deployments = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateproof.load.drift import PhaseDrift, drifts
+from gateproof.load.drift import PhaseDrift, drifts, outside
 from gateproof.load.log import Rows
 from gateproof.load.metrics.compare import client_values, pairs
 from gateproof.load.metrics.samples import Samples, read_samples
@@ -25,10 +25,10 @@ class Beside:
     notes: tuple[str, ...] = ()
 
 
-def beside(folder: Path, rows: Rows, phases: Sequence[Phase], trust: Trust) -> Beside:
-    """From the logs of a run alone."""
+def beside(folder: Path, rows: Rows, phases: Sequence[Phase], trust: Trust, gaps: Sequence[Span] = ()) -> Beside:
+    """From the logs of a run alone; ``gaps`` are seconds of it that say nothing of whether it is steady."""
     samples = read_samples(folder)
-    found = drifts(rows, samples.samples, phases)
+    found = drifts(*outside(gaps, rows, samples.samples), phases)
     told = {"server": _server(samples, rows, phases), "drift": [each.to_plain() for each in found]}
     void = tuple(_unsteady(found)) if trust.steady else ()
     return Beside(told, void, tuple(f"server metrics cannot be read: {name}" for name in samples.unreadable))
@@ -62,8 +62,14 @@ def _unsteady(found: Sequence[PhaseDrift]) -> list[str]:
 def in_words(told: Mapping[str, Any]) -> list[str]:
     """Lines for people: one for each server, one for each disagreement, one for each phase."""
     server = told.get("server") or {"sources": {}, "compared": []}
-    apart = [f"Client and server: {each['said']}." for each in server["compared"] if each["apart_s"]]
-    return [*in_short(server), *apart, *(_phase(each) for each in told.get("drift", ()))]
+    return [*in_short(server), *_views(server["compared"]), *(_phase(each) for each in told.get("drift", ()))]
+
+
+def _views(compared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where clients and servers differ, and that they do not where they do not."""
+    apart = [f"Client and server: {each['said']}." for each in compared if each["apart_s"]]
+    agreed = [f"{each['metric']} {each['quantile']} ({each['source']})" for each in compared if not each["apart_s"]]
+    return [*apart, *([f"Client and server agree: {', '.join(dict.fromkeys(agreed))}."] if agreed else [])]
 
 
 def _phase(phase: Mapping[str, Any]) -> str:
@@ -73,6 +79,11 @@ def _phase(phase: Mapping[str, Any]) -> str:
     parts = [
         *moved,
         *([f"steady: {', '.join(steady)}"] if steady else []),
-        *([f"cannot tell: {', '.join(unsure)}"] if unsure else []),
+        *([_cannot_tell(phase, unsure)] if unsure else []),
     ]
     return f"Drift in {phase['phase']}, windows of {phase['window_s']:.3g} s: {'; '.join(parts) or 'no data'}."
+
+
+def _cannot_tell(phase: Mapping[str, Any], unsure: Sequence[str]) -> str:
+    """By name only where something else can be told: a short run can tell nothing of anything."""
+    return f"cannot tell: {', '.join(unsure)}" if len(unsure) < len(phase["series"]) else "too short to tell"

@@ -6,6 +6,7 @@ back what has ended, and one greenlet reads and records it. What cannot leave is
 
 from __future__ import annotations
 
+import gc
 import resource
 import time
 from bisect import bisect_right
@@ -19,10 +20,11 @@ import gevent
 from gevent.event import Event
 
 from gateproof.load.histogram import Histogram
+from gateproof.load.log import STOPPED
 from gateproof.load.profile import Profile
 from gateproof.load.recorder import Recorder
 from gateproof.load.requests import Requests
-from gateproof.load.schedule import Schedule
+from gateproof.load.schedule import WHOLE, Rest, Schedule
 from gateproof.load.wire.answer import Answer
 from gateproof.load.wire.call import Call, Origin, Patience
 from gateproof.load.wire.clock import Clock
@@ -32,14 +34,15 @@ from gateproof.load.wire.reading import Reading, read
 from gateproof.load.workload import Asked
 
 AHEAD = 8  # requests built before they are due; building one takes tens of microseconds
-LOOK = 0.1  # s between two looks at how late our own timers are
-SLICE = 0.002  # s that recording may take before the loop gets its turn
-DRAIN = 30.0  # s after the last phase for which answers under way are waited for; then they are abandoned
+LOOK = 0.02  # s between two looks at how late our own timers are; so fine that one pause of many seconds is no p99
+SLICE = 0.001  # s that recording may take before the loop gets its turn
+YIELD = 1e-6  # s; not 0, which is a callback: gevent runs a thousand of them before it looks for what came or is due
+HURRY = 3.0  # s that answers under way still have when the run is stopped; then they are abandoned
 
 OK = 200
-STOPPED = "the run was stopped"
 
 Told = Callable[[int, Call, Reading], None]
+"""Of each request: when it was due (ns of the monotonic clock), and what became of it."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,17 @@ class Plan:
 class Engine:
     """``run`` returns when every request of this worker's share has ended, one way or another."""
 
-    def __init__(self, plan: Plan, worker: int, workers: int, recorder: Recorder, told: Told) -> None:
-        self._plan, self._worker, self._recorder, self._told = plan, worker, recorder, told
-        self._waiting = deque(plan.schedule.shard(worker, workers).tolist())
+    def __init__(
+        self, plan: Plan, worker: int, workers: int, recorder: Recorder, told: Told, rest: Rest = WHOLE
+    ) -> None:
+        self._plan, self._worker, self._recorder, self._told, self._since = plan, worker, recorder, told, rest.since
+        self._waiting = deque(rest.of(plan.schedule.shard(worker, workers)).tolist())
         self._built: deque[tuple[int, bytes]] = deque()
         self._ended: deque[tuple[Call, Answer]] = deque()
         self._later: dict[int, Any] = {}  # timers of turns that are thought about
         self._due: dict[int, int] = {}  # ns of the run at which a turn behind another is due
         self._phase_ends = [int(end * 1e9) for end in accumulate(phase.duration for phase in plan.schedule.phases)]
-        self._some_ended, self._over = Event(), Event()
+        self._some_ended, self._ending, self._over = Event(), Event(), Event()
         self._closed = plan.profile.arrivals.kind == "closed"
         streams = plan.profile.arrivals.streams or 0
         self._streams = streams // workers + (worker < streams % workers)
@@ -83,21 +88,23 @@ class Engine:
         return used.ru_utime + used.ru_stime
 
     def run(self, start: int) -> None:
-        """``start`` is the run's zero on this process's monotonic clock, in ns."""
+        """``start`` is the run's zero on this process's monotonic clock, in ns; of a resumed run, long ago."""
         self._start = start
+        quiet_collector()
         loop = gevent.get_hub().loop
         self._timer = loop.timer(0.0)
         looking = gevent.spawn(self._look)
         recording = gevent.spawn(self._record)
         self._prepare()
         if self._closed:
-            gevent.sleep(max(0.0, (start - Clock.now()) / 1e9))
+            gevent.sleep(max(0.0, (start - Clock.now()) / 1e9 + self._since))
             for _ in range(self._streams):
                 self._start_next()
+                gevent.sleep(YIELD)  # what comes to the first of them shall not wait for the last
         else:
             self._pace()
         self._check_over()
-        self._over.wait(timeout=self._left() + DRAIN)
+        self._wait_for_the_end()
         self.stop()
         self._timer.stop()
         self._timer.close()
@@ -106,6 +113,12 @@ class Engine:
         self._some_ended.set()
         recording.join()
         self._recorder.flush(now=True)
+
+    def _wait_for_the_end(self) -> None:
+        """Until all have ended, or their time is up; who stops a run does not wait for long."""
+        self._ending.wait(timeout=self._left() + self._plan.profile.patience.drain)
+        if self.stopped:
+            self._over.wait(timeout=HURRY)
 
     def stop(self) -> None:
         """Nothing more leaves; what has not left is counted as such."""
@@ -119,6 +132,7 @@ class Engine:
         self._built.clear()
         self._waiting.clear()
         self._check_over()
+        self._ending.set()
 
     # --- leaving ---
 
@@ -226,7 +240,7 @@ class Engine:
                 call, answer = self._ended.popleft()
                 self._settle(call, answer)
                 if time.monotonic() > until:
-                    gevent.sleep(0)
+                    gevent.sleep(YIELD)
                     until = time.monotonic() + SLICE
             self._recorder.flush()
             self._check_over()
@@ -239,7 +253,8 @@ class Engine:
         if self._closed and call.index < self._plan.asked.conversations:
             known["scheduled"] = call.dispatched - self._start
         self._recorder.done(call, answer, reading, known)
-        self._told(call.index, call, reading)
+        self._told(self._start + known["scheduled"], call, reading)
+        answer.release()
 
     def _known(self, index: int) -> dict[str, Any]:
         schedule, asked = self._plan.schedule, self._plan.asked
@@ -258,10 +273,24 @@ class Engine:
         nothing_leaves = self.stopped or not (self._built or self._waiting) or (self._closed and self._left() <= 0)
         if nothing_leaves and not self.in_flight and not self._ended and not self._later:
             self._over.set()
+            self._ending.set()
 
     def _look(self) -> None:
-        """How late our own timers are: a worker that is late itself must not blame the target."""
+        """How late our own timers are: a worker that is late itself must not blame the target.
+
+        On a grid, so that a pause counts for every look that it has swallowed.
+        """
+        due, step = Clock.now(), int(LOOK * 1e9)
         while True:
-            before = Clock.now()
-            gevent.sleep(LOOK)
-            self.lag.add(max(0, Clock.now() - before - int(LOOK * 1e9)))
+            due += step
+            gevent.sleep(max(0.0, (due - Clock.now()) / 1e9))
+            self.lag.add(max(0, Clock.now() - due))
+
+
+def quiet_collector() -> None:
+    """What is here now stays, and is not looked at again: a full collection takes 100 ms, in which nothing leaves.
+
+    https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    gc.collect()
+    gc.freeze()

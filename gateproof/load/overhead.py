@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateproof.load.interleave import Bools, Interleaved, Ints
+from gateproof.report.statistics import student
 
 Floats = NDArray[np.float64]
 
@@ -163,13 +164,3 @@ def _estimate(value: float, drawn: Floats | None, blocks: int) -> Estimate:
     outside = NormalDist().cdf(-math.sqrt(blocks / (blocks - 1)) * student((1 + CONFIDENCE) / 2, blocks - 1))
     low, high = np.quantile(drawn, [outside, 1 - outside])
     return Estimate(value, float(low), float(high))
-
-
-def student(share: float, freedom: int) -> float:
-    """Student's quantile, by the expansion in 1/freedom of Abramowitz and Stegun, 26.7.5: from 7 degrees on right to
-    0.1 % at 97.5 %."""
-    z = NormalDist().inv_cdf(share)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3

@@ -85,7 +85,9 @@ def _at_most(schedule: Schedule, profile: Profile) -> Schedule:
     return Schedule(schedule.times[:most], schedule.phase[:most], schedule.phases, schedule.seed)
 
 
-def make_plan(profile: Profile, target: Target, keys: Mapping[str, Secret], scales: Sequence[Scale] = ()) -> Plan:
+def make_plan(
+    profile: Profile, target: Target, keys: Mapping[str, Secret], scales: Sequence[Scale] = (), *, salt: int = 0
+) -> Plan:
     """Everything resolved: names, keys, the address. ``scales`` are of the parts of the mix; none: not measured."""
     parts = profile.workload.mix
     doors = [
@@ -100,7 +102,7 @@ def make_plan(profile: Profile, target: Target, keys: Mapping[str, Secret], scal
         ]
     schedule, asked, entries = everything_of(profile)
     workload = both_ways(profile.workload) if profile.against is not None else profile.workload
-    requests = Requests(workload, asked, doors, profile.seed, entries)
+    requests = Requests(workload, asked, doors, profile.seed, entries, salt=salt)
     return Plan(profile, schedule, asked, requests, origin_of(target))
 
 

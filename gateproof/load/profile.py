@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from gateproof.errors import ConfigError, near_miss
 from gateproof.load.blocks import Against, whole_pairs
@@ -163,6 +163,8 @@ class Patience(Model):
     stall: Duration = 60.0
     """Without a byte."""
     total: Duration = 600.0
+    drain: Duration = 30.0
+    """After the last phase; what is then still under way is abandoned."""
 
 
 class Trust(Model):
@@ -180,6 +182,8 @@ class Trust(Model):
     """Least share of the answers that tell what they cost."""
     steady: bool = False
     """Whether the counted phases must be steady."""
+    interruptions: NonNegativeInt = 0
+    """How often the run may be resumed."""
 
 
 class Profile(Model):

@@ -34,14 +34,14 @@ class Progress:
         self.in_flight[worker] = told["in_flight"]
 
     def line(self) -> str:
-        """What comes in, what is under way, what goes wrong, how long it takes."""
+        """What came in, what went wrong, what is open, how long it takes (medians); it fits into a terminal."""
         wrong = {word: count for word, count in self.outcomes.items() if word != Outcome.OK}
-        errors = ", ".join(f"{count} {word}" for word, count in wrong.items()) or "no errors"
+        errors = "".join(f", {count} {word}" for word, count in wrong.items())
         lost = f"; {self.lost} reports of workers were lost" if self.lost else ""
         return (
-            f"{self.outcomes.get(Outcome.OK.value, 0)} ok, {errors}; {sum(self.in_flight.values())} under way; "
-            f"TTFT p50 {self._shown('ttft', 0.5)} p99 {self._shown('ttft', 0.99)} ms, "
-            f"TPOT p50 {self._shown('tpot', 0.5)} ms, slip p99 {self._shown('slip', 0.99)} ms{lost}"
+            f"{self.outcomes.get(Outcome.OK.value, 0)} ok{errors}, {sum(self.in_flight.values())} open; "
+            f"TTFT {self._shown('ttft', 0.5)} (p99 {self._shown('ttft', 0.99)}), "
+            f"TPOT {self._shown('tpot', 0.5)}, slip p99 {self._shown('slip', 0.99)} ms{lost}"
         )
 
     def _shown(self, name: str, share: float) -> str:

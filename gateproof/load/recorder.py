@@ -80,7 +80,7 @@ class Recorder:
         try:
             self._writer.flush()
         except OSError as error:
-            self.lost_rows = f"{error.strerror or error}: {self._writer.waiting} rows wait in memory"
+            self.lost_rows = f"{self._writer.waiting} requests could not be written: {error.strerror or error}"
         else:
             self.lost_rows = None
         self._flushed = time.monotonic()

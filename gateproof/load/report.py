@@ -71,9 +71,9 @@ def summary(told: Mapping[str, Any]) -> str:
         "",
         _outcomes(told["outcomes"]),
         *(line for each in in_words(told.get("prompts", ())) for line in ("", each)),
-        *(("", *comparison.in_words(told["overhead"])) if "overhead" in told else ()),
+        *(("", *comparison.in_words(told["overhead"])) if told.get("overhead") else ()),
         *(line for each in beside.in_words(told) for line in ("", each)),
-        *(("", *sweep.in_words(told["saturation"])) if "saturation" in told else ()),
+        *(("", *sweep.in_words(told["saturation"])) if told.get("saturation") else ()),
     ]
     return "\n".join(lines) + "\n"
 

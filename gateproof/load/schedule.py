@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,31 @@ class Schedule:
         """Tells two schedules apart; workers compare theirs with the master's before they begin."""
         content = self.times.tobytes() + self.phase.tobytes() + str(self.seed).encode()
         return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What of a schedule is to be sent: all of it, or what an interruption has left.
+
+    That is everything from index ``first`` on but what ``without`` names; ``since`` is how many seconds of the schedule
+    are over.
+    """
+
+    first: int = 0
+    without: tuple[int, ...] = ()
+    since: float = 0.0
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Rest:
+        """As a worker is told."""
+        return cls(int(plain["first"]), tuple(plain["without"]), float(plain["since"]))
+
+    def of(self, indices: Ints) -> Ints:
+        """Those of ``indices`` that are still to be sent."""
+        return indices[(indices >= self.first) & ~np.isin(indices, self.without)]
+
+
+WHOLE = Rest()
 
 
 def open_loop(process: Process, phases: Sequence[Phase], seed: int) -> Schedule:

@@ -1,9 +1,9 @@
-"""One process's part in a run: the one that leads makes and ends it, every worker sends its share."""
+"""The process that leads: it makes a run, tells every worker its share, and writes the report when all are through."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
+import secrets
 import shlex
 import sys
 import time
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.event import Event
+from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from gateproof.errors import EXIT_INTERNAL, EXIT_VOID, ConfigError, GateproofError
 from gateproof.launch import launch
@@ -22,164 +22,240 @@ from gateproof.launch.from_target import running
 from gateproof.load import report
 from gateproof.load.ask import probe, refuse_unless_allowed
 from gateproof.load.counting import Counted, count_tokens, most_requests
-from gateproof.load.engine import Engine
 from gateproof.load.files import room_for
-from gateproof.load.log import FOLDER, Writer, read_log, warm_up
+from gateproof.load.keys import Keys, keys_for
+from gateproof.load.log import FOLDER, read_log
 from gateproof.load.metrics import samples
 from gateproof.load.metrics.scraper import Scraper
 from gateproof.load.metrics.sources import sources_of
+from gateproof.load.page import page
 from gateproof.load.plan import bound_of, make_plan
 from gateproof.load.profile import Profile, load_profile
 from gateproof.load.progress import Progress
-from gateproof.load.prompts import Scale
-from gateproof.load.recorder import Recorder
+from gateproof.load.resume import Left, fits, look
 from gateproof.load.run import LoadRun, make_latest
-from gateproof.load.selves import keep_now, keep_self
+from gateproof.load.schedule import WHOLE, Rest
 from gateproof.load.sweep import Sweep
 from gateproof.load.verdict import WorkerSelf
-from gateproof.load.wire.call import Call
 from gateproof.load.wire.clock import Clock
-from gateproof.load.wire.outcome import Outcome
-from gateproof.load.wire.reading import Reading
+from gateproof.load.work import Work
 from gateproof.targets.loader import load_targets
 from gateproof.targets.model import Target
-from gateproof.targets.secrets import Secret, resolve_key
+from gateproof.targets.secrets import resolve_headers
 
-BEGIN, STOP, DONE = "gateproof-begin", "gateproof-stop", "gateproof-done"
+BEGIN, STOP = "gateproof-begin", "gateproof-stop"
 STOP_SECONDS = 5.0  # s that workers of a run that is stopped early have to come to an end
 HEAD_START = 1.0  # s between telling the workers and the first request, in which they build their plans
 PROGRESS = 5.0  # s between two lines of progress
 DEFAULT_PROFILE = "smoke"
-LOOK = 0.1  # s between two looks whether a run of a search is through
-SHORTEST = 1.0  # s over which use of the processor says something
+LOOK = 0.1  # s between two looks whether a run is through
+SALT_BITS = 31
 
 
 class Session:
-    """This process's part in the run."""
+    """From the start of the process to its end; in the web UI, several runs may follow each other."""
 
     def __init__(self, environment: Environment) -> None:
         options: Any = environment.parsed_options
         self.environment, self.options = environment, options
-        self.chosen: Profile = load_profile(
-            options.profile or DEFAULT_PROFILE, Path(options.profiles), options.set or ()
-        )
-        self.sweep = Sweep.of(self.chosen)
-        self.profile = self.chosen if self.sweep is None else self.sweep.next_profile()
-        self.target: Target = load_targets(Path(options.targets)).get(options.target)
-        self.keys: dict[str, Secret] = {}
+        self._left: Left | None = None  # of the run to go on with
+        if options.resume is None:
+            folder, settings, name = Path(options.profiles), options.set or (), options.target
+            self.chosen: Profile = load_profile(options.profile or DEFAULT_PROFILE, folder, settings)
+        else:
+            resumed = LoadRun.reopen(Path(options.resume))
+            self.chosen, name = resumed.profile, resumed.facts["target"]["name"]
+        self.target: Target = load_targets(Path(options.targets)).get(name)
+        self.work = Work(environment, self.chosen, self.target)
+        self.keys = Keys()
         self.counted: list[Counted] = []
         self.versions: dict[str, str] = {}
+        self._ending = RLock()
+        self._stop_stack: Callable[[], None] = lambda: None
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """As before the first run, which a new one may follow in the web UI."""
+        self.sweep = Sweep.of(self.chosen)
+        self.profile = self.chosen if self.sweep is None else self.sweep.next_profile()
         self.run: LoadRun | None = None
-        self.engine: Engine | None = None
-        self.recorder: Recorder | None = None
+        self.progress = Progress()
         self.scraper: Scraper | None = None
         self._places = {"": 0}  # by client: the number of its worker
-        self.progress = Progress()
-        self._said = Event()  # this worker's last word on its run
-        self._stop_stack: Callable[[], None] = lambda: None
+        self._gone: set[int] = set()  # workers that said that they cannot do their share
+        self._ended = self._broken = False
 
     @property
     def runner(self) -> Any:
         return self.environment.runner
 
-    # --- the one who leads ---
+    @property
+    def leads(self) -> bool:
+        return not isinstance(self.runner, WorkerRunner)
+
+    @property
+    def distributed(self) -> bool:
+        return isinstance(self.runner, MasterRunner)
+
+    @property
+    def workers(self) -> int:
+        return int(self.runner.worker_count) if self.distributed else 1
+
+    # --- before the first run ---
 
     def prepare(self) -> None:
         """Launch what is ours to launch, resolve keys, say what will be spent, see who is there and how they count."""
         self.environment.process_exit_code = EXIT_INTERNAL  # until the report says something else
         try:
             self._prepare()
-        except GateproofError:
-            self._stop_stack()
+        except BaseException:
+            self._leave_nothing()
             raise
 
     def _prepare(self) -> None:
         refuse_unless_allowed(self.target)
+        if self.options.resume is not None:
+            self._left = look(Path(self.options.resume))
+            fits(self._left, self.target)
+            self._left.run.hold()
         room_for(self.profile.in_flight)
-        bound = bound_of(self.chosen)
+        bound = self._left.bound if self._left else bound_of(self.chosen)
         if self.target.launch is not None:
             launched = launch(self.target)
             self._stop_stack, self.versions = launched.stop, launched.versions
             self.target = running(self.target, launched)
-        self.keys = {
-            name: resolve_key(tenant.key, name, self.target.name, cluster=self.target.kubernetes)
-            for name, tenant in self.target.tenants.items()
-            if tenant.key is not None
-        }
-        make_plan(self.profile, self.target, self.keys)  # what is wrong with it is said before anything is sent
+        self.keys = keys_for(self.target, self.chosen)
+        if self.keys.made and self.distributed and not self.target.is_loopback:
+            raise ConfigError(
+                "a key that is made for a run is not sent to workers over the network",
+                key=f"{self.target.name}.tenants",
+                accepted="a `key` for each tenant of the profile, or one process",
+            )
+        make_plan(self.profile, self.target, self.keys.held)  # what is wrong with it is said before anything is sent
         print(
             f"{self.target.name}, profile {self.profile.name}: at most {bound.requests:,} requests and "
-            f"{bound.tokens:,} tokens in {self.chosen.duration:.0f} s, and before them one probe and up to "
+            f"{bound.tokens:,} tokens\n  in {self._to_come:.0f} s; before them one probe and up to "
             f"{most_requests(self.profile)} short requests that count tokens",
             flush=True,
         )
-        probe(self.target, self.keys)
-        self.counted = count_tokens(self.profile, self.target, self.keys)
+        probe(self.target, self.keys.held)
+        self.counted = count_tokens(self.profile, self.target, self.keys.held)
         for line in dict.fromkeys(each.in_words() for each in self.counted):
             print(f"  {line}", flush=True)
 
+    @property
+    def _to_come(self) -> float:
+        """Seconds of the schedule."""
+        return self.chosen.duration - (self._left.rest.since if self._left else 0.0)
+
+    # --- runs ---
+
     def begin(self) -> None:
         """The run, or the first of a search."""
-        self._play()
-        gevent.spawn(self._progress)
+        self._fresh()
+        until = time.monotonic() + HEAD_START + self._to_come
+        try:
+            self._play()
+        except GateproofError as error:  # Locust would go on without a run
+            print(error, file=sys.stderr, flush=True)
+            self._broken, self.environment.process_exit_code = True, error.exit_code
+            return
+        gevent.spawn(self._progress, until)
         if self.sweep is not None:
-            gevent.spawn(self._search, self.sweep)
+            gevent.spawn(self._search, self.sweep).link_exception(self._defect)
 
     def _search(self, sweep: Sweep) -> None:
         """Judge each run when it is through, and play the next."""
         while sweep.following is not None:
-            while not self._through:
+            while not self._through and not self._ended:
                 gevent.sleep(LOOK)
-            told, run = self._finished_run()
-            trial = sweep.took(run.profile, read_log(run.folder), told, run.folder)
-            print(f"  {trial.play.rate:.4g}/s {trial.judgement}: {'; '.join(trial.why)}", flush=True)
-            if sweep.following is not None:
-                self.profile = sweep.next_profile()
-                self._play()
+            with self._ending:
+                if self._ended:  # stopped
+                    return
+                told, run = self._finished_run()
+                trial = sweep.took(run.profile, read_log(run.folder), told, run.folder)
+                self._tell_search(sweep)  # what is known survives a kill
+                print(f"  {trial.play.rate:.4g}/s {trial.judgement}: {'; '.join(trial.why)}", flush=True)
+                if sweep.following is not None:
+                    self.profile = sweep.next_profile()
+                    self._play()
+
+    def _defect(self, _: Any) -> None:
+        """Of ours, while searching: the run ends, and gevent has shown the traceback."""
+        self._broken = True
 
     def _play(self) -> None:
         """Everybody starts at one instant."""
-        workers = self.runner.worker_count if isinstance(self.runner, MasterRunner) else 1
-        root = Path(self.options.report_dir)
-        prompts = [each.to_plain() for each in self.counted]
-        self.run = LoadRun.create(
-            root,
-            self.target,
-            self.profile,
-            workers,
-            prompts=prompts,
-            versions=self.versions,
-            command=command_of(self.options),
-        )
-        order = {
-            "start": time.time() + HEAD_START,
-            "workers": workers,
-            "digest": self.run.schedule.digest,
-            "folder": str(self.run.folder / FOLDER),
-            "scales": [dataclasses.asdict(each.scale) for each in self.counted],
-            "trial": None if self.sweep is None else self.sweep.next_trial(),
-            "base_url": self.target.base_url,
-            "direct": self.target.upstream.direct if self.target.upstream else None,
-            "keys": {name: key.reveal() for name, key in self.keys.items()} if self.target.is_loopback else {},
-        }
-        if isinstance(self.runner, MasterRunner):
+        left, self._left = self._left, None
+        self._gone = set()
+        self.run = run = self._created() if left is None else left.go_on(self.workers)
+        rest = WHOLE if left is None else left.rest
+        order = self._order(run, rest)
+        if self.distributed:
             self._places = {client: place for place, client in enumerate(sorted(self.runner.clients))}
             for client, place in self._places.items():
                 self.runner.send_message(BEGIN, {**order, "worker": place}, client)
         else:
             self.runner.send_message(BEGIN, {**order, "worker": 0})
-        writer = samples.SampleWriter(self.run.folder / samples.FOLDER)
-        self.scraper = Scraper(sources_of(self.target, self.keys), writer, Clock.now() + int(HEAD_START * 1e9))
+        writer = samples.SampleWriter(run.folder / samples.FOLDER, len(run.interruptions))
+        zero = Clock.now() + int((HEAD_START - rest.since) * 1e9)
+        self.scraper = Scraper(sources_of(self.target, self.keys.of_operator), writer, zero)
         self.scraper.begin()
 
+    def _created(self) -> LoadRun:
+        return LoadRun.create(
+            Path(self.options.report_dir),
+            self.target,
+            self.profile,
+            self.workers,
+            prompts=[each.to_plain() for each in self.counted],
+            versions=self.versions,
+            command=command_of(self.options),
+            salt=secrets.randbits(SALT_BITS),
+        )
+
+    def _order(self, run: LoadRun, rest: Rest) -> dict[str, Any]:
+        """What a worker must know beside its own number. Secrets stay on this machine."""
+        here = not self.distributed or self.target.is_loopback
+        scales, salt = [each.scale for each in self.counted], int(run.facts["salt"])
+        plan = make_plan(self.profile, self.target, self.keys.held, scales, salt=salt)
+        return {
+            "told": time.time(),
+            "start": time.time() + HEAD_START - rest.since,
+            "rest": dataclasses.asdict(rest),
+            "play": len(run.interruptions),
+            "workers": run.workers,
+            "schedule": plan.schedule.digest,
+            "requests": plan.requests.digest,
+            "folder": str(run.folder / FOLDER),
+            "scales": [dataclasses.asdict(scale) for scale in scales],
+            "salt": salt,
+            "trial": None if self.sweep is None else self.sweep.next_trial(),
+            "base_url": self.target.base_url,
+            "direct": self.target.upstream.direct if self.target.upstream else None,
+            "keys": {name: key.reveal() for name, key in self.keys.held.items()} if here else {},
+            "headers": resolve_headers(self.target) if here else {},
+        }
+
     def finished(self, told: dict[str, Any]) -> None:
-        assert self.run is not None
-        own = WorkerSelf.from_plain(told)
-        self.run.selves[own.worker] = own
+        """A worker's last word."""
+        if self.run is not None:
+            own = WorkerSelf.from_plain(told)
+            self.run.selves[own.worker] = own
+
+    def refused(self, told: dict[str, Any]) -> None:
+        """A worker goes without having done its share."""
+        if self.run is not None:
+            self.run.missing = (*self.run.missing, f"worker {told['worker']} did nothing: {told['why']}")
+        self._gone.add(told["worker"])
+        if not self.distributed:
+            self._leave_nothing()
 
     @property
     def over(self) -> bool:
         """Whether nothing more is to be played."""
+        if self._ended or self._broken:
+            return True
         return self._through and (self.sweep is None or self.sweep.following is None)
 
     @property
@@ -188,13 +264,56 @@ class Session:
         if self.run is None:
             return False
         there = {place for client, place in self._places.items() if self._there(client)}
-        return there <= self.run.selves.keys()
+        return there - self._gone <= self.run.selves.keys()
 
     def _there(self, client: str) -> bool:
-        if not isinstance(self.runner, MasterRunner):
+        if not self.distributed:
             return True
         node = self.runner.clients.get(client)
         return node is not None and node.state != STATE_MISSING
+
+    def _progress(self, until: float) -> None:
+        """A line for a person, now and then."""
+        shown = time.monotonic()
+        while not self.over:
+            gevent.sleep(LOOK)
+            if time.monotonic() - shown < PROGRESS:
+                continue
+            shown += PROGRESS
+            if not self.distributed and (news := self.work.news()):
+                self.progress.hear("", news)
+            print(f"  {self.progress.line()}; {max(0.0, until - shown):.0f} s left", flush=True)
+
+    # --- the end ---
+
+    def end(self) -> None:
+        """Of a run, whatever ended it: its report. Of one that has ended already, nothing."""
+        with self._ending:
+            if self.run is None or self._ended:
+                return
+            self._call_back()
+            told, folder = self._finish()
+            self._ended = True
+            verdict = told["verdict"]
+            print(f"{verdict['verdict']}  {folder}", flush=True)
+            for reason in [*verdict["reasons"], *verdict["notes"]]:
+                print(f"  {reason}", flush=True)
+            code = EXIT_VOID if verdict["verdict"] == "VOID" else 0
+            self.environment.process_exit_code = EXIT_INTERNAL if self._broken else code
+
+    def close(self) -> None:
+        """The end of the process."""
+        try:
+            self.end()
+        finally:
+            self._leave_nothing()
+
+    def _leave_nothing(self) -> None:
+        """Neither keys nor processes of ours."""
+        if left := self.keys.give_back():
+            print(f"left behind: {', '.join(left)}", flush=True)
+        self._stop_stack()
+        self._stop_stack = lambda: None
 
     def _call_back(self) -> None:
         """Of a run that is stopped early: every worker writes what it has and says so, or is lost."""
@@ -205,25 +324,23 @@ class Session:
         while not self._through and time.monotonic() < until:
             gevent.sleep(LOOK)
 
-    def close(self) -> None:
-        if self.run is not None:
-            self._call_back()
-            told, folder = self._finish()
-            verdict = told["verdict"]
-            print(f"{verdict['verdict']}  {folder}", flush=True)
-            for reason in [*verdict["reasons"], *verdict["notes"]]:
-                print(f"  {reason}", flush=True)
-            self.environment.process_exit_code = EXIT_VOID if verdict["verdict"] == "VOID" else 0
-        self._stop_stack()
-
     def _finish(self) -> tuple[dict[str, Any], Path]:
-        """The report and where it is; a search has one over those of its runs."""
-        if self.sweep is None or (over_all := self.sweep.report()) is None:
-            told, run = self._finished_run()
-            return told, run.folder
-        folder = Path(self.options.report_dir) / self.target.name / "load" / f"{self.sweep.folders[0]}-search"
-        folder.mkdir()
-        told = report.write(folder, over_all)
+        """The report and where it is; a search has one over those of its runs, and its last run one of its own."""
+        assert self.run is not None
+        sweep, played = self.sweep, self.run
+        if sweep is None or played.folder.name not in sweep.folders:
+            told, _ = self._finished_run()
+            if sweep is None or not sweep.trials:
+                return told, played.folder
+        return self._tell_search(sweep)
+
+    def _tell_search(self, sweep: Sweep) -> tuple[dict[str, Any], Path]:
+        told = sweep.report()
+        assert told is not None, "a run was judged"
+        folder = Path(self.options.report_dir) / self.target.name / "load" / f"{sweep.folders[0]}-search"
+        folder.mkdir(exist_ok=True)
+        told = report.write(folder, told)
+        page.draw(folder, told)
         make_latest(folder)
         return told, folder
 
@@ -234,100 +351,9 @@ class Session:
             self.scraper = None
         return self.run.finish(), self.run
 
-    def _progress(self) -> None:
-        """A line for a person, now and then."""
-        assert self.run is not None
-        begun = time.monotonic() + HEAD_START
-        while not self.over:
-            gevent.sleep(PROGRESS)
-            if not isinstance(self.runner, MasterRunner) and (news := self.news()):
-                self.progress.hear("", news)
-            left = max(0.0, self.chosen.duration - (time.monotonic() - begun))
-            print(f"  {self.progress.line()}, {left:.0f} s left", flush=True)
-
-    # --- the one who works ---
-
-    def work(self, order: dict[str, Any]) -> None:
-        """A worker that cannot do its share says why and goes, so that its master learns of it."""
-        try:
-            self._work(order)
-        except GateproofError as error:
-            print(error, file=sys.stderr, flush=True)
-            self._stop_stack()
-            os._exit(error.exit_code)
-
-    def _work(self, order: dict[str, Any]) -> None:
-        """One share of the run, from its order to its report on itself."""
-        target = self.target
-        if target.base_url is None:
-            target = target.running_at(order["base_url"], direct=order["direct"])
-        if self.sweep is not None:
-            self.profile = self.sweep.profile_of(**order["trial"])
-        keys = self.keys or {name: Secret(key) for name, key in order["keys"].items()} or self._own_keys(target)
-        plan = make_plan(self.profile, target, keys, [Scale.from_plain(scale) for scale in order["scales"]])
-        if plan.schedule.digest != order["digest"]:
-            raise ConfigError(f"worker {order['worker']} has another schedule than the master: other files or versions")
-        room_for(self.profile.in_flight)
-        worker = int(order["worker"])
-        start = Clock.now() + int((order["start"] - time.time()) * 1e9)
-        folder = Path(order["folder"])
-        self._said.clear()
-        self.recorder = recorder = Recorder(Writer(folder, worker), start)
-        warm_up(folder)
-        self.engine = engine = Engine(plan, worker, int(order["workers"]), recorder, self.fire)
-        used, begun = engine.cpu, time.monotonic()
-
-        def own() -> WorkerSelf:
-            cpu = (engine.cpu - used) / max(SHORTEST, time.monotonic() - begun)
-            clock_steps, stamped = engine.reactor.clock.steps, engine.reactor.stamping
-            return WorkerSelf(worker, recorder.rows, cpu, engine.lag, clock_steps, stamped, recorder.lost_rows)
-
-        keeping = gevent.spawn(keep_self, folder, own)
-        engine.run(start)
-        keeping.kill()
-        last = own()
-        keep_now(folder, last, ended=True)
-        self.runner.send_message(DONE, last.to_plain())
-        self._said.set()
-
-    def leave(self, patience: float = 0.0) -> None:
-        """A worker that is told to go before its end: what it has is written, and said within ``patience`` seconds."""
-        if self.engine is not None and self.recorder is not None:
-            self.engine.stop()
-            self.recorder.flush(now=True)
-            self._said.wait(patience)
-
-    def _own_keys(self, target: Target) -> dict[str, Secret]:
-        return {n: resolve_key(t.key, n, target.name) for n, t in target.tenants.items() if t.key is not None}
-
-    def fire(self, _index: int, call: Call, reading: Reading) -> None:
-        """One event per request, for Locust and whoever listens to it."""
-        failure = None if reading.outcome is Outcome.OK else RequestFailed(reading.outcome.value, reading.detail)
-        self.environment.events.request.fire(  # type: ignore[no-untyped-call]
-            request_type="POST",
-            name=call.request[5 : call.request.index(b" ", 5)].decode(),
-            response_time=(call.ended - call.dispatched) / 1e6,
-            response_length=call.size,
-            exception=failure,
-            context={},
-        )
-
-    def news(self) -> dict[str, Any] | None:
-        """What this worker has to tell since the last time."""
-        if self.recorder is None or self.engine is None:
-            return None
-        return {**self.recorder.news(), "in_flight": self.engine.in_flight}
-
 
 def command_of(options: Any) -> str:
     """That repeats the run; it names keys, and holds none."""
     settings = [word for setting in options.set or () for word in ("--set", setting)]
     words = ["--target", options.target, "--profile", options.profile or DEFAULT_PROFILE, *settings]
     return shlex.join(["gateproof", "load", *words])
-
-
-class RequestFailed(Exception):
-    """How a request ended that did not end well; Locust groups failures by its text."""
-
-    def __init__(self, outcome: str, detail: str) -> None:
-        super().__init__(f"{outcome}: {detail}" if detail else outcome)

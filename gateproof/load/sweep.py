@@ -66,7 +66,7 @@ def seen(rows: Rows, profile: Profile, objectives: Sequence[Objective]) -> dict[
     due = pc.and_(
         pc.is_in(rows.table["phase"], pa.array(counted, pa.int16())), pc.not_equal(words, Outcome.SKIPPED.value)
     )
-    table = rows.table.filter(due).sort_by("scheduled")
+    table = rows.scalars.filter(due).sort_by("scheduled")
     good = pc.equal(table["outcome"].cast(pa.string()), Outcome.OK.value).to_numpy(zero_copy_only=False)
     return {objective: _within(table, good, objective) for objective in objectives}
 
@@ -207,9 +207,8 @@ class Sweep:
 
 def in_words(plain: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown, from ``saturation`` of a report."""
-    met, not_met = (f"{rate:.4g}/s" if rate else "–" for rate in (plain["met"], plain["not_met"]))
     return [
-        f"The objectives are met at {met} and not at {not_met} ({'; '.join(plain['objectives'])}).",
+        f"{_knee(plain)} ({'; '.join(plain['objectives'])}).",
         "",
         "| requests/s | s | | why | run |",
         "|---:|---:|---|---|---|",
@@ -219,3 +218,14 @@ def in_words(plain: Mapping[str, Any]) -> list[str]:
             for run in plain["runs"]
         ),
     ]
+
+
+def _knee(plain: Mapping[str, Any]) -> str:
+    met, not_met = plain["met"], plain["not_met"]
+    if met is None and not_met is None:
+        return "No run could tell whether the objectives are met"
+    if met is None:
+        return f"The objectives are not met at {not_met:.4g}/s, the lowest rate that was tried"
+    if not_met is None:
+        return f"The objectives are met at {met:.4g}/s, the highest rate that was tried"
+    return f"The objectives are met at {met:.4g}/s and not at {not_met:.4g}/s"

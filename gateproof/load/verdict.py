@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow.compute as pc  # type: ignore[import-untyped]  # no types
+
 from gateproof.load.analysis import Numbers
 from gateproof.load.histogram import Histogram
-from gateproof.load.log import Rows
+from gateproof.load.log import INTERRUPTED, Rows
 from gateproof.load.profile import Trust
 from gateproof.load.wire.outcome import Outcome
+
+SKEW = 0.5
+"""s by which a worker's clock may be off its master's: half of the head start that every worker is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class WorkerSelf:
     clock_steps: int = 0
     stamped: bool = True
     lost_rows: str | None = None
+    ahead: float = 0.0
+    """s by which its clock was ahead of the master's when the order to begin came; the order's way is part of it."""
 
     def to_plain(self) -> dict[str, Any]:
         return {
@@ -35,6 +42,7 @@ class WorkerSelf:
             "clock_steps": self.clock_steps,
             "stamped": self.stamped,
             "lost_rows": self.lost_rows,
+            "ahead": self.ahead,
         }
 
     @classmethod
@@ -67,6 +75,7 @@ def belief(
     _workers(reasons, trust, workers, expected)
     if not closed:
         _schedule(reasons, trust, due, rows, counted)
+    _interrupted(reasons, trust, rows)
     _answers(reasons, trust, counted)
     for name in rows.unreadable:
         reasons.void.append(f"a part of the log cannot be read: {name}")
@@ -89,6 +98,9 @@ def _workers(reasons: _Reasons, trust: Trust, workers: Sequence[WorkerSelf], exp
             reasons.void.append(f"{who} used {each.cpu:.0%} of a core, {trust.cpu:.0%} allowed: use more workers")
         if each.clock_steps:
             reasons.void.append(f"{whose} clock was set {each.clock_steps} times during the run")
+        if abs(each.ahead) > SKEW:
+            where = "ahead of" if each.ahead > 0 else "behind"
+            reasons.void.append(f"{whose} clock is {abs(each.ahead):.1f} s {where} the master's: set both by NTP")
         if each.lost_rows:
             reasons.void.append(f"{whose} log is incomplete: {each.lost_rows}")
         if not each.stamped:
@@ -108,6 +120,15 @@ def _schedule(reasons: _Reasons, trust: Trust, due: int, rows: Rows, counted: Nu
     slip = counted.metrics["slip"].quantiles.get("p99") or counted.metrics["slip"].high or 0.0
     if slip > trust.slip_p99:
         reasons.void.append(f"requests left late: p99 {slip * 1e3:.1f} ms, {trust.slip_p99 * 1e3:g} ms allowed")
+
+
+def _interrupted(reasons: _Reasons, trust: Trust, rows: Rows) -> None:
+    """What interruptions have cost of the load that was to be offered."""
+    lost = int(pc.sum(pc.equal(rows.table["detail"], INTERRUPTED)).as_py() or 0)
+    share = lost / rows.table.num_rows if lost else 0.0
+    if share > 1 - trust.achieved:
+        allowed = 1 - trust.achieved
+        reasons.void.append(f"{lost} requests were lost in interruptions: {share:.1%}, {allowed:.0%} allowed")
 
 
 def _answers(reasons: _Reasons, trust: Trust, counted: Numbers) -> None:

@@ -49,6 +49,12 @@ class Asked:
         """The indices of the turns after this one."""
         return range(index + self.conversations, len(self.part), self.conversations)
 
+    def only(self, conversations: Ints) -> Asked:
+        """Of some conversations, numbered anew."""
+        kept = (np.arange(self.turns)[:, np.newaxis] * self.conversations + conversations).ravel()
+        columns = (self.part[kept], self.input_tokens[kept], self.output_tokens[kept], self.prefix[kept])
+        return Asked(*columns, self.turns, self.known)
+
     def prompt_tokens(self, index: int) -> int | None:
         """Of the whole prompt with its history; None where nobody said."""
         if not self.known:

@@ -95,7 +95,8 @@ def _accepted_at(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]
         here = _below(here, key)
     kind = _model_in(here)
     hidden = {"name"} if kind is model else {"literal"}
-    return [name for name in kind.model_fields if name not in hidden] if kind else []
+    fields = kind.model_fields.items() if kind else ()
+    return [field.alias or name for name, field in fields if name not in hidden]
 
 
 def _below(annotation: Any, key: str | int) -> Any:

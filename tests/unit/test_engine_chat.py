@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateproof.stack.engine import tokens
+from gateproof.stack.engine import tokens, validate
 from gateproof.stack.engine.app import create
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -118,3 +118,39 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_what_is_wrong_is_refused(fields: dict[str, Any]) -> None:
     response = chat(**fields)
     assert (response.status_code, sorted(response.json()["error"])) == (400, ["code", "message", "param", "type"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"),
+    [
+        ({"ignore_eos": True, "max_tokens": 32}, 32),
+        ({"ignore_eos": True, "max_tokens": 3}, 3),
+        ({"ignore_eos": True}, 8),
+        ({"min_tokens": 20}, 20),
+        ({"min_tokens": 20, "max_tokens": 24}, 20),
+        ({"min_tokens": 2}, 8),
+        ({"ignore_eos": True, "max_tokens": 10**9}, validate.CONTEXT),
+    ],
+)
+def test_vllms_own_parameters_make_an_answer_as_long_as_they_say(fields: dict[str, Any], length: int) -> None:
+    reply = chat(**fields).json()
+    assert reply["usage"]["completion_tokens"] == length
+    assert tokens.count(reply["choices"][0]["message"]["content"]) == length
+
+
+def test_an_answer_that_only_its_limit_ended_says_so() -> None:
+    assert chat(ignore_eos=True, max_tokens=32).json()["choices"][0]["finish_reason"] == "length"
+
+
+def test_orders_say_more_than_vllms_own_parameters() -> None:
+    assert chat(ordered(tokens=4), ignore_eos=True, max_tokens=32).json()["usage"]["completion_tokens"] == 4
+
+
+@pytest.mark.parametrize("fields", [{"ignore_eos": "yes"}, {"min_tokens": -1}, {"min_tokens": "two"}])
+def test_vllms_own_parameters_have_types(fields: dict[str, Any]) -> None:
+    assert chat(**fields).status_code == 400
+
+
+def test_a_text_completion_ignores_its_end_as_well() -> None:
+    body = {"model": "chat-a", "prompt": "ping", "ignore_eos": True, "max_tokens": 50}
+    assert post(body, "/v1/completions").json()["usage"]["completion_tokens"] == 50

@@ -173,3 +173,14 @@ def test_litellm_keeps_streams_alive_only_when_told_to(given: float | None, set_
 def test_a_keepalive_of_litellm_that_is_no_time_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="no number of seconds"):
         litellm_config.build(from_target(target(), {"keepalive": "soon"}), URLS, None)
+
+
+def test_vllm_is_an_engine_where_it_is_launched() -> None:
+    route = {"model": "tiny-llama", "backend": "vllm"}
+    with_it = {"launch": {"kind": "litellm", "vllm": True}, "models": {"chat": "tiny-llama"}, "routes": [route]}
+    plan = from_target(target(**with_it))
+    deployments = litellm_config.build(plan, URLS | {"vllm": "http://127.0.0.1:7004"}, None)["model_list"]
+    served = [each["litellm_params"]["api_base"] for each in deployments if each["model_name"] == "tiny-llama"]
+    assert served == ["http://127.0.0.1:7004/v1"]
+    with pytest.raises(ConfigError, match="no engine is called `vllm`"):
+        from_target(target(routes=[route]))

@@ -61,6 +61,17 @@ def test_a_mistake_is_told_before_anything_starts(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("words", [["--target", "mine"], ["--set", "seed=3"], ["--profile", "soak"], ["--web"]])
+def test_a_run_that_goes_on_has_its_own_settings(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["load", "--resume", "reports/t/load/latest", *words]) == 2
+    assert f"{words[0]}: the run has its own" in capsys.readouterr().err
+
+
+def test_a_run_that_is_none_does_not_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["load", "--resume", str(tmp_path)]) == 2
+    assert "run.json: no folder of a run: No such file or directory" in capsys.readouterr().err
+
+
 def test_locust_gets_names_and_no_secrets(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[list[str]] = []
 
@@ -73,9 +84,9 @@ def test_locust_gets_names_and_no_secrets(file: str, monkeypatch: pytest.MonkeyP
     assert cli.run(["load", *words, "--targets", file, "--report-dir", "there"]) == 5
     [told] = given
     assert told[:3] == [sys.executable, "-m", "locust"]
-    assert " ".join(told).endswith(
-        "--report-dir there --set seed=3 --set requests=9 --processes 2 --headless --skip-log-setup"
-    )
+    line = " ".join(told)
+    assert "--report-dir there --set seed=3 --set requests=9 --processes 2 --master-bind-host 127.0.0.1 " in line
+    assert line.endswith(" --headless --skip-log-setup")
     assert not any("hunter2" in word for word in told)
 
 
@@ -99,7 +110,7 @@ def test_a_profile_that_is_broken_is_listed_with_its_mistake(
 def test_elsewhere_the_locustfile_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="from the root of the repository"):
-        command.arguments("t", Path("targets.yaml"), "smoke", [], 1, Path("reports"), web=False)
+        command.arguments(Path("targets.yaml"), 1, ["--target", "t"])
 
 
 def a_child(program: str) -> list[str]:

@@ -27,9 +27,7 @@ def test_the_line_sums_what_all_workers_told() -> None:
     progress.hear("a", news(1, 100 * MS, ok=1, in_flight=5))
     progress.hear("b", news(1, 300 * MS, 300 * MS, ok=2, server_error=1, in_flight=1))
     progress.hear("a", news(2, ok=3, in_flight=2))
-    assert progress.line() == (
-        "6 ok, 1 server error; 3 under way; TTFT p50 300.0 p99 300.0 ms, TPOT p50 – ms, slip p99 – ms"
-    )
+    assert progress.line() == "6 ok, 1 server error, 3 open; TTFT 300.0 (p99 300.0), TPOT –, slip p99 – ms"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gateproof.errors import ConfigError
+from gateproof.load import report
 from gateproof.load.histogram import Histogram
 from gateproof.load.log import FOLDER, Writer
 from gateproof.load.profile import Profile
@@ -46,8 +47,9 @@ def row(index: int, worker: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run of two workers, of which everything is there but a report."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of two workers, of which everything is there but a report; no machine is calibrated here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run = LoadRun.create(tmp_path, TARGET, PROFILE, 2, prompts=PROMPTS)
     for worker in (0, 1):
         writer = Writer(run.folder / FOLDER, worker)
@@ -70,12 +72,39 @@ def test_the_logs_alone_make_the_report(folder: Path) -> None:
     assert told["verdict"] == {
         "verdict": "VALID",
         "reasons": [],
-        "notes": [],
+        "notes": ["this machine is not calibrated: run `gateproof calibrate`"],
     }
     assert (told["due"], told["outcomes"], told["workers"]) == (20, {"ok": 20}, 2)
     facts = json.loads((folder / FACTS).read_text())
     assert facts["started"] < told["ended"]
     assert not any("hunter2" in file.read_text() for file in folder.glob("*.*"))
+
+
+def test_the_report_is_the_same_whoever_makes_it_and_when(tmp_path: Path) -> None:
+    run = LoadRun.create(tmp_path, TARGET, PROFILE, 1, prompts=PROMPTS)
+    writer = Writer(run.folder / FOLDER, 0)
+    for index in range(20):
+        writer.add(row(index, 0), np.array([10_000]))
+    writer.flush()
+    write_self(run.folder / FOLDER, own(0), ended=True)
+    run.selves[0] = own(0)
+    run.finish()
+    made = [(run.folder / name).read_bytes() for name in ("report.json", "summary.md")]
+    for _ in range(2):
+        remade(run.folder)
+        assert [(run.folder / name).read_bytes() for name in ("report.json", "summary.md")] == made
+
+
+def test_a_disk_that_is_full_at_the_end_still_lets_us_know(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    verdict = LoadRun.reopen(folder).finish()["verdict"]
+    assert (verdict["verdict"], verdict["reasons"]) == (
+        "VOID",
+        ["the report cannot be written: No space left on device"],
+    )
 
 
 def test_the_report_tells_how_far_prompts_were_off(folder: Path) -> None:
@@ -112,15 +141,15 @@ def test_a_worker_that_was_killed_is_told_with_what_it_did_not_send(folder: Path
 @pytest.mark.parametrize("text", ["", '{"worker": 1', "[]", "{}", '{"ended": true, "at": 1, "worker": 1, "odd": 2}'])
 def test_a_word_that_cannot_be_read_is_named(folder: Path, text: str) -> None:
     (folder / FOLDER / "worker-1.json").write_text(text)
-    left = read_selves(folder / FOLDER, 2)
-    assert list(left.selves) == [0]
+    left = read_selves(folder / FOLDER, [2])
+    assert [each.worker for each in left.selves] == [0]
     [missing] = left.missing
     assert missing.startswith("worker 1's word of itself cannot be read: worker-1.json: ")
 
 
 def test_a_word_survives_its_way_through_the_disk(tmp_path: Path) -> None:
     write_self(tmp_path, own(3), ended=True)
-    left = read_selves(tmp_path, 4).selves[3]
+    left = read_selves(tmp_path, [4]).selves[-1]
     assert left.to_plain() == own(3).to_plain()
     assert [file.name for file in tmp_path.iterdir()] == ["worker-3.json"]
 

@@ -126,6 +126,8 @@ class SampleWriter:
     """Rows of all sources. ``flush`` takes some milliseconds per thousand rows."""
 
     folder: Path
+    play: int = 0
+    """How often the run had been interrupted before."""
     segment: int = 0
     _rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -147,7 +149,8 @@ class SampleWriter:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(self._rows, schema=SCHEMA)
-        file = self.folder / f"scrape-{self.segment:06}.parquet"
+        resumed = f"-resumed{self.play}" if self.play else ""
+        file = self.folder / f"scrape{resumed}-{self.segment:06}.parquet"
         part = file.with_suffix(".part")
         pq.write_table(table, part, compression="zstd")
         part.replace(file)

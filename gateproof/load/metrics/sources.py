@@ -24,10 +24,14 @@ DCGM = {
     "gpu_use": "DCGM_FI_DEV_GPU_UTIL",
     "gpu_memory": "DCGM_FI_DEV_FB_USED",
     "gpu_power": "DCGM_FI_DEV_POWER_USAGE",
+    "gpu_energy": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION",
     "gpu_temperature": "DCGM_FI_DEV_GPU_TEMP",
     "gpu_clock": "DCGM_FI_DEV_SM_CLOCK",
 }
-"""NVIDIA's dcgm-exporter, default counters: percent, MiB, W, degrees Celsius, MHz."""
+"""NVIDIA's dcgm-exporter, of its default counters: percent, MiB, W, mJ since boot, degrees Celsius, MHz.
+
+https://github.com/NVIDIA/dcgm-exporter/blob/main/etc/default-counters.csv
+"""
 
 TARGET, UPSTREAM = "target", "upstream"
 _ENDINGS = ("_sum", "_count", "_bucket")

@@ -101,6 +101,10 @@ class Answer:
         """The piece that brought the byte before ``offset`` of the body."""
         return bisect_left(self.marks, offset)
 
+    def release(self) -> None:
+        """Nothing more is asked of it: it and its parser hold each other, and would wait for the collector."""
+        del self._parser
+
     # --- called by the parser ---
 
     def on_status(self, reason: bytes) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+# `gc=False` below: what comes from JSON has no cycles, and a stream's hundreds of events need not be looked at
+
 
 class PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
@@ -47,7 +49,7 @@ class Usage(msgspec.Struct):
         return self.total_tokens is None or parts[0] is None or parts[0] + parts[1] == self.total_tokens
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -56,7 +58,7 @@ class Delta(msgspec.Struct):
     audio: Any = None
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """Of a chat chunk, or of a completion, which has ``text`` instead of ``delta``."""
 
     index: int = 0
@@ -79,7 +81,7 @@ class Choice(msgspec.Struct):
         )
 
 
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     """One event of a chat or completion stream."""
 
     choices: list[Choice] | None = None
@@ -91,7 +93,10 @@ class Chunk(msgspec.Struct):
         choices = self.choices
         if not choices:
             return False
-        return choices[0].token or (len(choices) > 1 and any(choice.token for choice in choices[1:]))
+        delta = choices[0].delta
+        if delta is not None and delta.content:  # the usual, without a further call
+            return True
+        return any(choice.token for choice in choices)
 
     @property
     def visible(self) -> bool:
@@ -118,7 +123,7 @@ class MessageDelta(msgspec.Struct):
     stop_reason: str | None = None
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """One event of a Responses or Messages stream."""
 
     type: str = ""

@@ -110,7 +110,7 @@ def check_completion(body: dict[str, Any], given: Any) -> None:
 def orders(prompt: str, engine: str) -> Script:
     """The orders in a prompt; without any the text is longer than the default limit, so that the limit shows."""
     script = parse(prompt, engine)
-    if script.spoken == prompt:
+    if not script.ordered:
         script.tokens = 2 * DEFAULT_COMPLETION_TOKENS
     return script
 
@@ -118,7 +118,7 @@ def orders(prompt: str, engine: str) -> Script:
 def for_prompt(script: Script, body: dict[str, Any], text: str, engine: str) -> list[Choice]:
     """The choices for one prompt of several; the first one's orders hold for all that have none themselves."""
     own = parse(text, engine)
-    if own.spoken == text:
+    if not own.ordered:
         own = replace(script, spoken=text)
     unbounded = reply.limit_of(body) is None and worn("no_default_limit_on_tokens")
     made = reply.choices(own, body, None if unbounded else DEFAULT_COMPLETION_TOKENS)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gateproof.stack.engine.stored import Stored
+from gateproof.stack.engine.timings import Timed, Timings
 
 KEPT = 5000  # requests; more than any run sends between two looks
 RAW_LIMIT = 64 * 1024  # bytes of a body that is kept as text
@@ -34,6 +35,8 @@ class Seen:
     events: int = 0
     usage: dict[str, int] = field(default_factory=dict)
     number: int = field(default_factory=_numbers.__next__)
+    timed: Timed | None = field(default_factory=lambda: Timed(time.monotonic()))
+    """None for what was answered with an error."""
 
 
 class Ledger:
@@ -44,6 +47,7 @@ class Ledger:
         self.models = frozenset(models)
         """The only models that exist here; none: every name will do."""
         self.stored = Stored()
+        self.timings = Timings()
         self.requests = self.running = self.cancelled = 0
         self.tokens_in = self.tokens_out = 0
         self._kept: deque[Seen] = deque(maxlen=KEPT)
@@ -65,6 +69,8 @@ class Ledger:
             # What was planned to be said is in the usage already; only what was said has been generated.
             said, prompt = seen.events, count_of(seen.usage.get("prompt_tokens"))
             seen.usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
+        elif seen.timed is not None and (made := count_of(seen.usage.get("completion_tokens"))):
+            self.timings.ended(seen.timed, made, time.monotonic())
         self.tokens_in += count_of(seen.usage.get("prompt_tokens"))
         self.tokens_out += count_of(seen.usage.get("completion_tokens"))
 

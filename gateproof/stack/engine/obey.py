@@ -17,6 +17,8 @@ async def obey(call: Call, script: Script) -> bool:
     await call.sleep(call.ledger.turn(script.nonce, script.slots, script.delay) if script.slots else script.delay)
     if not script.status:
         return False
+    if call.seen is not None:
+        call.seen.timed = None
     text = script.body
     if text is None:
         error = {"message": "the engine was told to fail", "type": "server_error", "param": None, "code": None}

@@ -44,7 +44,7 @@ async def tokenize(call: Call, body: dict[str, Any]) -> None:
 
 def metrics(ledger: Ledger) -> str:
     """Prometheus text with vLLM's names."""
-    label = f'{{model_name="chat-{ledger.name}",engine="0"}}'
+    labels = f'model_name="chat-{ledger.name}",engine="0"'
     rows: list[tuple[str, str, float]] = [
         ("vllm:num_requests_running", "gauge", ledger.running),
         ("vllm:num_requests_waiting", "gauge", 0),
@@ -53,4 +53,5 @@ def metrics(ledger: Ledger) -> str:
         ("vllm:generation_tokens_total", "counter", ledger.tokens_out),
         ("vllm:request_success_total", "counter", ledger.requests - ledger.running - ledger.cancelled),
     ]
-    return "".join(f"# TYPE {name} {kind}\n{name}{label} {value}\n" for name, kind, value in rows)
+    plain = [f"# TYPE {name} {kind}\n{name}{{{labels}}} {value}" for name, kind, value in rows]
+    return "\n".join([*plain, *ledger.timings.lines(labels)]) + "\n"

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateproof.stack.engine import tokens
+from gateproof.stack.engine import tokens, validate
 from gateproof.stack.engine.script import Script
 from gateproof.stack.faults import worn
 
@@ -51,7 +51,8 @@ def choices(script: Script, body: dict[str, Any], default_limit: int | None = No
 
 
 def choice(script: Script, body: dict[str, Any], index: int, default_limit: int | None) -> Choice:
-    text = text_for(script, body, index)
+    limit = limit_of(body, default_limit)
+    text = text_for(script, body, index, limit)
     stopped = False
     for stop in stops(body.get("stop")):
         if (position := text.find(stop)) >= 0:
@@ -59,7 +60,6 @@ def choice(script: Script, body: dict[str, Any], index: int, default_limit: int 
             text, stopped = text[:end], True
     pieces = big_pieces(script) if script.event_bytes else tokens.split(text)
     thoughts = tokens.split(script.reasoning)
-    limit = limit_of(body, default_limit)
     if limit is not None and len(thoughts) + len(pieces) > limit:
         return Choice(pieces[: max(0, limit - len(thoughts))], "length", [], reasoning=thoughts[:limit])
     # A text that fills the limit exactly looks to a model server as if it had been cut there.
@@ -67,7 +67,7 @@ def choice(script: Script, body: dict[str, Any], index: int, default_limit: int 
     return Choice(pieces, "length" if full else "stop", [], reasoning=thoughts)
 
 
-def text_for(script: Script, body: dict[str, Any], index: int) -> str:
+def text_for(script: Script, body: dict[str, Any], index: int, limit: int | None) -> str:
     if script.text is not None:
         return script.text
     if script.echo:
@@ -77,7 +77,14 @@ def text_for(script: Script, body: dict[str, Any], index: int) -> str:
     seed = f"{script.spoken}|{index}" if index else script.spoken
     if body.get("seed") is not None and worn("seed_ignored"):
         seed += secrets.token_hex(4)
-    return tokens.made_up(seed, script.tokens)
+    return tokens.made_up(seed, script.tokens if script.ordered else max(script.tokens, least(body, limit)))
+
+
+def least(body: dict[str, Any], limit: int | None) -> int:
+    """Tokens that vLLM's own parameters make of an answer: an end of text that is ignored leaves only the limit."""
+    if body.get("ignore_eos") and limit is not None:
+        return min(limit, validate.CONTEXT)
+    return min(body.get("min_tokens") or 0, validate.CONTEXT)
 
 
 def big_pieces(script: Script) -> list[str]:

@@ -54,9 +54,11 @@ class Script:
     reasoning: str = ""
     spoken: str = ""
     """The prompt without the orders."""
+    ordered: bool = False
+    """Whether there were any."""
 
 
-NAMES = frozenset(item.name for item in fields(Script))
+NAMES = frozenset(item.name for item in fields(Script)) - {"spoken", "ordered"}
 
 
 def parse(text: str, engine: str) -> Script:
@@ -74,7 +76,7 @@ def parse(text: str, engine: str) -> Script:
     own = by_engine.get(engine) or {} if isinstance(by_engine, dict) else {}
     known = {name: value for name, value in {**orders, **own}.items() if name in NAMES}
     rest = text[:start].rstrip() + re.sub(r"^>>", "", text[end:])
-    return Script(**known, spoken=rest)
+    return Script(**known, spoken=rest, ordered=True)
 
 
 def text_of(content: Any) -> str:

@@ -70,6 +70,8 @@ class Pace:
         if self.sent:
             self.due += self.script.gap
             await self.call.sleep(self.due - time.monotonic())
+        if self.call.seen is not None and self.call.seen.timed is not None:
+            self.call.ledger.timings.token(self.call.seen.timed, time.monotonic())
 
     async def after(self) -> bool:
         """Whether the stream ended with an error here."""
@@ -94,6 +96,8 @@ class Pace:
             raise Cut
         if self.sent != script.error_after:
             return False
+        if self.call.seen is not None:
+            self.call.seen.timed = None
         error = {
             "error": {"message": "the engine was told to fail", "type": "server_error", "param": None, "code": None}
         }

@@ -30,6 +30,7 @@ INTEGERS: dict[str, tuple[int, float]] = {
     "n": (1, MAX_CHOICES),
     "max_tokens": (1, math.inf),
     "max_completion_tokens": (1, math.inf),
+    "min_tokens": (0, math.inf),  # this and `ignore_eos` are vLLM's own
     "top_logprobs": (0, MAX_TOP_LOGPROBS),
     "best_of": (1, MAX_CHOICES),
     "seed": (-(2**63), 2**63),
@@ -44,6 +45,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "response_format": dict,
     "parallel_tool_calls": bool,
     "echo": bool,
+    "ignore_eos": bool,
     "dimensions": int,
     "encoding_format": str,
 }
