@@ -10,6 +10,7 @@ from gateproof.gate.result import Row, Sample, Verdict
 from gateproof.gate.words import conformance_in_words
 from gateproof.report.model import NOT_EXCUSING, Report, RequirementResult
 from gateproof.report.tally import restrictions
+from gateproof.verdict.catalogue import Catalogue
 from gateproof.verdict.outcomes import Level
 from gateproof.verdict.outcomes import Verdict as Outcome
 
@@ -21,13 +22,16 @@ SHOWN = 5
 """Ids that a row names; the rest are counted."""
 
 
-def judge_conformance(placed: Placed, gate: ConformanceGate, folder: Path | None, report: Report | None) -> Row:
-    """``report`` is None where no conformance run was given."""
+def judge_conformance(
+    placed: Placed, gate: ConformanceGate, folder: Path | None, report: Report | None, catalogue: Catalogue | None
+) -> Row:
+    """``report`` is None where no conformance run was given, ``catalogue`` where it is not at hand: a run that left
+    requirements out is then not seen to be one."""
     verdict, said, results = Verdict.UNMEASURED, NOT_GIVEN, []
     if report is not None:
         level = Level(gate.conformance.upper())
         results = [result for result in report.requirements if result.level is level]
-        verdict, said = _verdict(gate, report, results)
+        verdict, said = _verdict(gate, report, results, catalogue)
     judged = sum(result.verdict in JUDGED for result in results)
     broken = float(len(_failed(results)))
     sample = Sample(
@@ -56,7 +60,9 @@ def judge_conformance(placed: Placed, gate: ConformanceGate, folder: Path | None
     )
 
 
-def _verdict(gate: ConformanceGate, report: Report, results: list[RequirementResult]) -> tuple[Verdict, str]:
+def _verdict(
+    gate: ConformanceGate, report: Report, results: list[RequirementResult], catalogue: Catalogue | None
+) -> tuple[Verdict, str]:
     """A breach is a breach in any run; that there is none is proved by a whole one only."""
     known = [result for result in results if result.excused]
     breaches = [
@@ -66,7 +72,7 @@ def _verdict(gate: ConformanceGate, report: Report, results: list[RequirementRes
     ]
     if breaches:
         return Verdict.FAIL, "; ".join(breaches)
-    if partial := _partial(report):
+    if partial := _partial(report, catalogue):
         return Verdict.VOID, partial
     unjudged = [result for result in results if result.verdict in UNJUDGED and not result.excused]
     disabled = [result for result in results if result.verdict is Outcome.DISABLED]
@@ -91,13 +97,22 @@ def _expired(results: Iterable[RequirementResult]) -> list[RequirementResult]:
     return [result for result in results if result.state in NOT_EXCUSING]
 
 
-def _partial(report: Report) -> str:
+def _partial(report: Report, catalogue: Catalogue | None) -> str:
     """Why the run cannot prove that nothing is broken; empty for a whole one."""
     if report.interrupted or not report.complete:
         return f"the run was not finished: {report.interrupted or 'incomplete'}"
     if report.summary.selected:
         return f"the run looked at a part: {restrictions(report)[0]}"
-    return ""
+    return "" if catalogue is None else _left_out(report, catalogue)
+
+
+def _left_out(report: Report, catalogue: Catalogue) -> str:
+    """What pytest's own words, a path or ``-k``, have left out stands nowhere in a report."""
+    if catalogue.hash != report.suite.catalogue_hash:
+        return f"the run is of catalogue {report.suite.catalogue_hash}, here is {catalogue.hash}"
+    wanted = {name for name, requirement in catalogue.requirements.items() if requirement.needs_test}
+    run = wanted & {result.id for result in report.requirements}
+    return "" if run == wanted else f"the run looked at {len(run)} of {len(wanted)} requirements"
 
 
 def _over(what: str, results: list[RequirementResult], most: int) -> list[str]:

@@ -138,7 +138,8 @@ class LoadRun:
     def _numbered(self, name: str) -> int:
         names = [phase.name for phase in self._phases]
         if name not in names:
-            raise Unmeasured(f"no phase `{name}`{near_miss(name, names)} Its phases are {', '.join(names)}.")
+            hint = near_miss(name, names) or f"; its phases are {', '.join(names) or 'none'}"
+            raise Unmeasured(f"the run has no phase `{name}`{hint}")
         return names.index(name)
 
     # --- from the report ---

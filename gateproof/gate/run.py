@@ -17,7 +17,9 @@ from gateproof.gate.result import GateResult, Row, RunRef, Verdict, overall
 from gateproof.report.load_model import LoadReport
 from gateproof.report.model import Report
 from gateproof.report.saved import Saved, read_run
+from gateproof.verdict.catalogue import load_catalogue
 
+CATALOGUE = Path("conformance/catalogue")
 PASSED_OVER = "no baseline was given, and the file says that it is optional"
 
 
@@ -31,6 +33,7 @@ class Given:
         self.load = [LoadRun(each, each.report) for each in saved if isinstance(each.report, LoadReport)]
         self.conformance = [(each, each.report) for each in saved if isinstance(each.report, Report)]
         self.baselines = [LoadRun(each, each.report) for each in before if isinstance(each.report, LoadReport)]
+        self.catalogue = load_catalogue(CATALOGUE) if self.conformance and CATALOGUE.is_dir() else None
         self._check()
 
     def _check(self) -> None:
@@ -72,8 +75,9 @@ def _rows(gates: Gates, placed: Placed, given: Given) -> list[Row]:
     gate = placed.gate
     if isinstance(gate, ConformanceGate):
         if not given.conformance:
-            return [judge_conformance(placed, gate, None, None)]
-        return [judge_conformance(placed, gate, each.folder, report) for each, report in given.conformance]
+            return [judge_conformance(placed, gate, None, None, None)]
+        runs = given.conformance
+        return [judge_conformance(placed, gate, each.folder, report, given.catalogue) for each, report in runs]
     concerned: list[LoadRun | None] = [run for run in given.load if gate.profile in (None, run.profile)]
     return [row for run in concerned or [None] for row in _bounds(gates, placed, gate, run, given)]
 
@@ -106,6 +110,8 @@ def _ref(saved: Saved, role: Literal["judged", "baseline"]) -> RunRef:
 
 def _notes(given: Given, rows: Sequence[Row]) -> list[str]:
     notes = []
+    if given.conformance and given.catalogue is None:
+        notes.append(f"no {CATALOGUE} is here: a conformance run that left requirements out is not seen to be one")
     for run in given.load:
         notes += [f"{run.folder}: {note}" for note in run.report.verdict.notes]
         for before in [each for each in given.baselines if each.profile == run.profile]:

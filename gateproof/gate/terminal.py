@@ -110,4 +110,4 @@ def _said(rows: list[Row], result: GateResult, *, explain: bool) -> RenderableTy
 
 
 def _sentence(said: str) -> str:
-    return said[:1].upper() + said[1:] + ("" if said.endswith(".") else ".")
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "?")) else ".")

@@ -138,6 +138,24 @@ def test_a_selection_reports_only_what_was_selected(
     assert project.report["summary"]["selected"] == "smoke"
 
 
+def test_what_pytest_itself_left_out_is_told_too(pytester: pytest.Pytester, project: Project, server: Server) -> None:
+    """Such a run is green of a part only, and a gate must see it."""
+    project.write(server.url)
+
+    pytester.runpytest_subprocess("--target", "toy", "-k", "test_first")
+
+    assert project.verdicts == {"TOY-001": "PASS"}
+    assert project.report["summary"]["selected"] == "keyword test_first"
+
+
+def test_a_whole_run_is_not_called_a_part(pytester: pytest.Pytester, project: Project, server: Server) -> None:
+    project.write(server.url)
+
+    pytester.runpytest_subprocess("--target", "toy")
+
+    assert project.report["summary"]["selected"] is None
+
+
 @pytest.mark.parametrize("row", ["TOY-001", "TOY-002", "TOY-003"])
 def test_a_fixture_that_refutes_is_judged_like_its_test(
     pytester: pytest.Pytester, project: Project, server: Server, row: str

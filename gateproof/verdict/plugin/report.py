@@ -22,6 +22,7 @@ from gateproof.targets.model import Target
 from gateproof.verdict.expectations import Expectations
 from gateproof.verdict.plugin.options import RUN, is_worker
 from gateproof.verdict.plugin.outcome import PROPERTY, today
+from gateproof.verdict.plugin.select import narrowed
 from gateproof.verdict.run import Run, TargetRun
 
 REPORTS = pytest.StashKey[list[tuple[Report, Path | None]]]()
@@ -116,7 +117,7 @@ def build(
         complete=complete,
         today=today(),
         interrupted=run.interrupted,
-        selected=str(run.selection),
+        selected="; ".join(words for words in (str(run.selection), narrowed(config)) if words),
         awaited=run.plan.awaited.get(target.name),
         capabilities=capabilities(target, ready),
         spent=Spent(

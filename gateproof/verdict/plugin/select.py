@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         return
     kept: list[pytest.Item] = []
     try:
-        check_claims(run, items, whole=collects_all(session) and not str(run.selection))
+        check_claims(run, items, whole=not (session.testsfailed or narrowed(config) or str(run.selection)))
         kept = [item for item in items if keep(run, item)]
         check_spend(run)
         if not is_worker(config):
@@ -90,18 +90,16 @@ def lasts(run: Run, item: pytest.Item) -> float:
     return claim.wait(target_of(item, run).target) if claim else 0.0
 
 
-def collects_all(session: pytest.Session) -> bool:
-    """Whether every pack was asked for and could be read."""
-    config = session.config
-    packs = config.rootpath / "conformance"
-    return (
-        not session.testsfailed
-        and not config.getoption("keyword")
-        and any(
-            Path(config.invocation_params.dir, argument).resolve() in (packs, config.rootpath)
-            for argument in config.args
-        )
-    )
+def narrowed(config: pytest.Config) -> str:
+    """What pytest's own words leave out of the packs; empty for nothing."""
+    whole = (config.rootpath / "conformance", config.rootpath)
+    here = config.invocation_params.dir
+    asked = any(Path(here, argument).resolve() in whole for argument in config.args)
+    words = [*([] if asked else config.args)]
+    for option in ("keyword", "markexpr", "deselect", "ignore", "ignore_glob"):
+        value = config.getoption(option)
+        words += [f"{option} {value if isinstance(value, str) else ' '.join(map(str, value))}"] if value else []
+    return "; ".join(words)
 
 
 def check_claims(run: Run, items: Iterable[pytest.Item], *, whole: bool) -> None:
