@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit browser faults simulation bench bench-soak dialects real steady setup clean
+.PHONY: demo test lint unit browser faults load simulation bench bench-soak dialects real steady setup clean
 
 demo: setup
 	$(BIN)/python -m pytest --target local -n 2
@@ -42,6 +42,10 @@ bench: setup
 # And a million requests.
 bench-soak: setup
 	$(BIN)/python -m bench --soak
+
+# Whole load runs: stopped, killed, resumed, on a full disk, against servers that die.
+load: setup
+	$(BIN)/python -m pytest tests/load -q
 
 # The reference stack, speaking as LiteLLM, llm-proxy, Portkey, TokenLabs and TokenVisor do.
 dialects: setup

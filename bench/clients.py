@@ -88,7 +88,7 @@ def ours(machine: Machine, sink: Sink, work: Path, settings: Mapping[str, object
     """One run of the whole command."""
     done = ran(machine, command(sink, work, settings, processes), ROOT)
     if done.code not in (0, EXIT_VOID):
-        raise BenchError(f"`gateproof load` ended with {done.code}:\n{done.text}")
+        raise BenchError(f"`gateproof load` ended with {done.code}:\n{done.end}")
     return latest(work, done)
 
 
@@ -102,7 +102,7 @@ def limit(machine: Machine, sink: Sink, number: int, tokens: int, requests: int)
     words = [str(machine.programs / "stream_limit"), *map(str, (sink.port, number, tokens, requests))]
     done = ran(machine, words, ROOT)
     if done.code:
-        raise BenchError(f"the C client ended with {done.code}:\n{done.text}")
+        raise BenchError(f"the C client ended with {done.code}:\n{done.end}")
     return done
 
 
@@ -115,5 +115,5 @@ def plain_locust(machine: Machine, sink: Sink, users: int, seconds: float) -> Do
     ]
     done = ran(machine, words, ROOT, SINK=f"http://127.0.0.1:{sink.port}")
     if done.code:
-        raise BenchError(f"plain Locust ended with {done.code}:\n{done.text}")
+        raise BenchError(f"plain Locust ended with {done.code}:\n{done.end}")
     return done

@@ -48,6 +48,11 @@ class Done:
     """Seconds of processor time, user and system."""
     seconds: float
 
+    @property
+    def end(self) -> str:
+        """The last lines that it said."""
+        return "\n".join(self.text.splitlines()[-8:])
+
 
 def compiled(folder: Path) -> Path:
     """The C programs, built into ``folder``."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-WIDTHS = (42, 11, 12)  # of the first columns; the table is 80 wide with the last
+WIDTH = 80
+WIDTHS = (42, 11, 12)  # of the first columns; the rest is the last's
+INDENT = "    "
 HEADINGS = ("what", "goal", "measured", "verdict")
 
 
@@ -33,12 +36,11 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """At most 80 columns; each detail in a line of its own."""
-    lines = [_line(HEADINGS), "-" * 80]
+    """At most 80 columns; each detail in lines of its own."""
+    lines = [_line(HEADINGS), "-" * WIDTH]
     for row in rows:
         lines.append(_line(row.cells))
-        if row.detail:
-            lines.append(f"    {row.detail}")
+        lines += textwrap.wrap(row.detail, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     return "\n".join(lines)
 
 

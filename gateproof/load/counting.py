@@ -32,6 +32,7 @@ ANSWER_TOKENS = 16  # the least that OpenAI's Responses takes
 TURN_WORDS = 16  # of each text in the conversation that is measured
 OK = 200
 PREFIX = "/v1"  # that people like to copy along from an SDK
+WORDS = frozenset({"vocabulary", "filler"})  # of a scale: what prompts are made of; a report needs the numbers
 
 Count = Callable[[Messages], int]
 
@@ -56,7 +57,7 @@ class Counted:
         return f"{self.api} {self.model}: {counted}"
 
     def to_plain(self) -> dict[str, Any]:
-        scale = {name: value for name, value in asdict(self.scale).items() if name != "vocabulary"}
+        scale = {name: value for name, value in asdict(self.scale).items() if name not in WORDS}
         return {"api": self.api, "model": self.model, "tenant": self.tenant, "how": self.how, **scale}
 
 

@@ -240,6 +240,7 @@ class Engine:
                 call, answer = self._ended.popleft()
                 self._settle(call, answer)
                 if time.monotonic() > until:
+                    self._recorder.flush()  # here too: under a steady load there is always more
                     gevent.sleep(YIELD)
                     until = time.monotonic() + SLICE
             self._recorder.flush()

@@ -59,7 +59,8 @@ class Interruption:
     def in_words(self) -> str:
         lost = f", and {self.lost} requests due before it are in no log" if self.lost else ""
         where = f" (due from {self.lost_s[0]:.1f} to {self.lost_s[1]:.1f} s)" if self.lost_s else ""
-        return f"interrupted at {self.at_s:.1f} s, on {self.interrupted}, for {self.lasted:.0f} s{lost}{where}"
+        when = dt.datetime.fromisoformat(self.interrupted).strftime("%Y-%m-%d %H:%M:%S %Z")
+        return f"interrupted at {self.at_s:.1f} s, on {when}, for {self.lasted:.0f} s{lost}{where}"
 
 
 def interruptions_of(facts: Mapping[str, Any]) -> list[Interruption]:

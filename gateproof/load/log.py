@@ -113,27 +113,32 @@ class Writer:
         return len(self._gaps)
 
     def flush(self) -> Path | None:
-        """Write what waits; None when nothing does. OSError when the disk is full: the rows stay."""
-        if not self._gaps:
-            return None
-        table = self._table()
+        """Write what waits; the last file, None when nothing waits. OSError when the disk is full: the rows stay."""
+        file = None
+        while self._gaps:
+            file = self._write(FLUSH_ROWS)
+        return file
+
+    def _write(self, most: int) -> Path:
+        """The first rows: on a full disk, each try then costs the same however many wait."""
         file = self.folder / f"{stem(self.worker, self.play)}-{self.segment:06}.parquet"
         part = file.with_suffix(".part")
         try:
-            pq.write_table(table, part, compression="zstd", write_page_checksum=True)
+            pq.write_table(self._table(most), part, compression="zstd", write_page_checksum=True)
         except OSError:
             part.unlink(missing_ok=True)  # half a file only takes the room that is wanting
             raise
         part.replace(file)
-        self._columns = {name: [] for name in COLUMNS}
-        self._gaps = []
+        for column in (*self._columns.values(), self._gaps):
+            del column[:most]
         self.segment += 1
         return file
 
-    def _table(self) -> pa.Table:
-        arrays = [pa.array(self._columns[name], SCHEMA.field(name).type) for name in COLUMNS]
-        offsets = np.concatenate([[0], np.cumsum([len(gaps) for gaps in self._gaps])]).astype(np.int32)
-        values = np.concatenate(self._gaps).astype(np.int32)
+    def _table(self, most: int) -> pa.Table:
+        arrays = [pa.array(self._columns[name][:most], SCHEMA.field(name).type) for name in COLUMNS]
+        waiting = self._gaps[:most]
+        offsets = np.concatenate([[0], np.cumsum([len(gaps) for gaps in waiting])]).astype(np.int32)
+        values = np.concatenate(waiting).astype(np.int32)
         gaps = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
         return pa.Table.from_arrays([*arrays, gaps], schema=SCHEMA)
 

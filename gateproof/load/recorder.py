@@ -73,9 +73,10 @@ class Recorder:
         }
 
     def flush(self, *, now: bool = False) -> None:
-        """Write when there is enough, or when it is time."""
+        """Write when there is enough, or when it is time; a disk that was full is tried again when it is time."""
         due = time.monotonic() - self._flushed >= FLUSH_SECONDS
-        if not (now or due or self._writer.waiting >= FLUSH_ROWS):
+        enough = self._writer.waiting >= FLUSH_ROWS and self.lost_rows is None
+        if not (now or due or enough):
             return
         try:
             self._writer.flush()

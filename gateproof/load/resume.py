@@ -27,6 +27,7 @@ from gateproof.load.wire.outcome import Outcome
 from gateproof.load.workload import Asked
 from gateproof.targets.model import Target
 
+NEEDED = ("target", "suite", "salt")
 NO_GAPS = np.empty(0, dtype=np.int64)
 
 
@@ -93,6 +94,7 @@ class Left:
 
 def look(folder: Path) -> Left:
     """What is left of a run. ConfigError where it cannot or need not go on."""
+    folder = folder.resolve()  # `latest` is about to point to it
     if not (folder / FACTS).exists() and (folder / "report.json").exists():
         raise _refusal(folder, "a search cannot be resumed: its runs belong together in time", "start it anew")
     run = LoadRun.reopen(folder)
@@ -142,6 +144,8 @@ def _lost(asked: Asked, rest: Rest, known: Ints) -> Ints:
 
 
 def _refuse(run: LoadRun) -> None:
+    if missing := [name for name in NEEDED if name not in run.facts]:
+        raise _refusal(run.folder, f"an older version began this run: its facts have no {', '.join(missing)}")
     if run.profile.against is not None:
         problem = "a comparison of two paths cannot be resumed: its blocks belong together in time"
         raise _refusal(run.folder, problem, "start it anew")

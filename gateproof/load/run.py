@@ -34,6 +34,7 @@ from gateproof.load.verdict import Belief, WorkerSelf, belief
 from gateproof.targets.model import Target
 
 FACTS = "run.json"
+REPORTS = ("report.json", "summary.md", "report.html")
 
 
 @dataclass
@@ -158,6 +159,8 @@ class LoadRun:
         told = [*self.facts.get(KEY, ()), interruption.to_plain()]
         self.facts = {**self.facts, KEY: told}
         self._write_facts()
+        for name in REPORTS:  # of the run as it was before
+            (self.folder / name).unlink(missing_ok=True)
         make_latest(self.folder)
 
     def _write_facts(self) -> None:

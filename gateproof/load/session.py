@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
-import shlex
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +13,13 @@ from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from gateproof.errors import EXIT_INTERNAL, EXIT_VOID, ConfigError, GateproofError
-from gateproof.launch import launch
-from gateproof.launch.from_target import running
+from gateproof.errors import EXIT_INTERNAL, EXIT_VOID, GateproofError
 from gateproof.load import report
-from gateproof.load.ask import probe, refuse_unless_allowed
-from gateproof.load.counting import Counted, count_tokens, most_requests
+from gateproof.load.ask import refuse_unless_allowed
+from gateproof.load.counting import most_requests
 from gateproof.load.files import room_for
-from gateproof.load.keys import Keys, keys_for
-from gateproof.load.log import FOLDER, read_log
+from gateproof.load.ground import DEFAULT_PROFILE, HEAD_START, Ground, command_of
+from gateproof.load.log import read_log
 from gateproof.load.metrics import samples
 from gateproof.load.metrics.scraper import Scraper
 from gateproof.load.metrics.sources import sources_of
@@ -34,20 +29,16 @@ from gateproof.load.profile import Profile, load_profile
 from gateproof.load.progress import Progress
 from gateproof.load.resume import Left, fits, look
 from gateproof.load.run import LoadRun, make_latest
-from gateproof.load.schedule import WHOLE, Rest
+from gateproof.load.schedule import WHOLE
 from gateproof.load.sweep import Sweep
 from gateproof.load.verdict import WorkerSelf
 from gateproof.load.wire.clock import Clock
 from gateproof.load.work import Work
 from gateproof.targets.loader import load_targets
-from gateproof.targets.model import Target
-from gateproof.targets.secrets import resolve_headers
 
 BEGIN, STOP = "gateproof-begin", "gateproof-stop"
 STOP_SECONDS = 5.0  # s that workers of a run that is stopped early have to come to an end
-HEAD_START = 1.0  # s between telling the workers and the first request, in which they build their plans
 PROGRESS = 5.0  # s between two lines of progress
-DEFAULT_PROFILE = "smoke"
 LOOK = 0.1  # s between two looks whether a run is through
 SALT_BITS = 31
 
@@ -65,13 +56,9 @@ class Session:
         else:
             resumed = LoadRun.reopen(Path(options.resume))
             self.chosen, name = resumed.profile, resumed.facts["target"]["name"]
-        self.target: Target = load_targets(Path(options.targets)).get(name)
-        self.work = Work(environment, self.chosen, self.target)
-        self.keys = Keys()
-        self.counted: list[Counted] = []
-        self.versions: dict[str, str] = {}
+        target = load_targets(Path(options.targets)).get(name)
+        self.work, self.ground = Work(environment, self.chosen, target), Ground(target)
         self._ending = RLock()
-        self._stop_stack: Callable[[], None] = lambda: None
         self._fresh()
 
     def _fresh(self) -> None:
@@ -109,38 +96,28 @@ class Session:
         try:
             self._prepare()
         except BaseException:
-            self._leave_nothing()
+            self.ground.leave()
             raise
 
     def _prepare(self) -> None:
-        refuse_unless_allowed(self.target)
+        ground = self.ground
+        refuse_unless_allowed(ground.target)
         if self.options.resume is not None:
             self._left = look(Path(self.options.resume))
-            fits(self._left, self.target)
+            fits(self._left, ground.target)
             self._left.run.hold()
         room_for(self.profile.in_flight)
         bound = self._left.bound if self._left else bound_of(self.chosen)
-        if self.target.launch is not None:
-            launched = launch(self.target)
-            self._stop_stack, self.versions = launched.stop, launched.versions
-            self.target = running(self.target, launched)
-        self.keys = keys_for(self.target, self.chosen)
-        if self.keys.made and self.distributed and not self.target.is_loopback:
-            raise ConfigError(
-                "a key that is made for a run is not sent to workers over the network",
-                key=f"{self.target.name}.tenants",
-                accepted="a `key` for each tenant of the profile, or one process",
-            )
-        make_plan(self.profile, self.target, self.keys.held)  # what is wrong with it is said before anything is sent
+        ground.start(self.chosen, distributed=self.distributed)
+        make_plan(self.profile, ground.target, ground.keys.held)  # what is wrong is said before anything is sent
         print(
-            f"{self.target.name}, profile {self.profile.name}: at most {bound.requests:,} requests and "
+            f"{ground.target.name}, profile {self.profile.name}: at most {bound.requests:,} requests and "
             f"{bound.tokens:,} tokens\n  in {self._to_come:.0f} s; before them one probe and up to "
             f"{most_requests(self.profile)} short requests that count tokens",
             flush=True,
         )
-        probe(self.target, self.keys.held)
-        self.counted = count_tokens(self.profile, self.target, self.keys.held)
-        for line in dict.fromkeys(each.in_words() for each in self.counted):
+        ground.ask(self.profile)
+        for line in dict.fromkeys(each.in_words() for each in ground.counted):
             print(f"  {line}", flush=True)
 
     @property
@@ -190,7 +167,8 @@ class Session:
         self._gone = set()
         self.run = run = self._created() if left is None else left.go_on(self.workers)
         rest = WHOLE if left is None else left.rest
-        order = self._order(run, rest)
+        order = self.ground.order(self.profile, run, rest, distributed=self.distributed)
+        order["trial"] = None if self.sweep is None else self.sweep.next_trial()
         if self.distributed:
             self._places = {client: place for place, client in enumerate(sorted(self.runner.clients))}
             for client, place in self._places.items():
@@ -199,43 +177,20 @@ class Session:
             self.runner.send_message(BEGIN, {**order, "worker": 0})
         writer = samples.SampleWriter(run.folder / samples.FOLDER, len(run.interruptions))
         zero = Clock.now() + int((HEAD_START - rest.since) * 1e9)
-        self.scraper = Scraper(sources_of(self.target, self.keys.of_operator), writer, zero)
+        self.scraper = Scraper(sources_of(self.ground.target, self.ground.keys.of_operator), writer, zero)
         self.scraper.begin()
 
     def _created(self) -> LoadRun:
         return LoadRun.create(
             Path(self.options.report_dir),
-            self.target,
+            self.ground.target,
             self.profile,
             self.workers,
-            prompts=[each.to_plain() for each in self.counted],
-            versions=self.versions,
+            prompts=[each.to_plain() for each in self.ground.counted],
+            versions=self.ground.versions,
             command=command_of(self.options),
             salt=secrets.randbits(SALT_BITS),
         )
-
-    def _order(self, run: LoadRun, rest: Rest) -> dict[str, Any]:
-        """What a worker must know beside its own number. Secrets stay on this machine."""
-        here = not self.distributed or self.target.is_loopback
-        scales, salt = [each.scale for each in self.counted], int(run.facts["salt"])
-        plan = make_plan(self.profile, self.target, self.keys.held, scales, salt=salt)
-        return {
-            "told": time.time(),
-            "start": time.time() + HEAD_START - rest.since,
-            "rest": dataclasses.asdict(rest),
-            "play": len(run.interruptions),
-            "workers": run.workers,
-            "schedule": plan.schedule.digest,
-            "requests": plan.requests.digest,
-            "folder": str(run.folder / FOLDER),
-            "scales": [dataclasses.asdict(scale) for scale in scales],
-            "salt": salt,
-            "trial": None if self.sweep is None else self.sweep.next_trial(),
-            "base_url": self.target.base_url,
-            "direct": self.target.upstream.direct if self.target.upstream else None,
-            "keys": {name: key.reveal() for name, key in self.keys.held.items()} if here else {},
-            "headers": resolve_headers(self.target) if here else {},
-        }
 
     def finished(self, told: dict[str, Any]) -> None:
         """A worker's last word."""
@@ -249,7 +204,7 @@ class Session:
             self.run.missing = (*self.run.missing, f"worker {told['worker']} did nothing: {told['why']}")
         self._gone.add(told["worker"])
         if not self.distributed:
-            self._leave_nothing()
+            self.ground.leave()
 
     @property
     def over(self) -> bool:
@@ -306,14 +261,7 @@ class Session:
         try:
             self.end()
         finally:
-            self._leave_nothing()
-
-    def _leave_nothing(self) -> None:
-        """Neither keys nor processes of ours."""
-        if left := self.keys.give_back():
-            print(f"left behind: {', '.join(left)}", flush=True)
-        self._stop_stack()
-        self._stop_stack = lambda: None
+            self.ground.leave()
 
     def _call_back(self) -> None:
         """Of a run that is stopped early: every worker writes what it has and says so, or is lost."""
@@ -337,7 +285,7 @@ class Session:
     def _tell_search(self, sweep: Sweep) -> tuple[dict[str, Any], Path]:
         told = sweep.report()
         assert told is not None, "a run was judged"
-        folder = Path(self.options.report_dir) / self.target.name / "load" / f"{sweep.folders[0]}-search"
+        folder = Path(self.options.report_dir) / self.ground.target.name / "load" / f"{sweep.folders[0]}-search"
         folder.mkdir(exist_ok=True)
         told = report.write(folder, told)
         page.draw(folder, told)
@@ -348,12 +296,7 @@ class Session:
         assert self.run is not None
         if self.scraper is not None:
             self.scraper.end()
+            if self.scraper.lost is not None:
+                self.run.missing = (*self.run.missing, f"server metrics are incomplete: {self.scraper.lost}")
             self.scraper = None
         return self.run.finish(), self.run
-
-
-def command_of(options: Any) -> str:
-    """That repeats the run; it names keys, and holds none."""
-    settings = [word for setting in options.set or () for word in ("--set", setting)]
-    words = ["--target", options.target, "--profile", options.profile or DEFAULT_PROFILE, *settings]
-    return shlex.join(["gateproof", "load", *words])

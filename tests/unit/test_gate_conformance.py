@@ -10,16 +10,17 @@ import pytest
 from gateproof.gate.conformance import judge_conformance
 from gateproof.gate.model import ConformanceGate, Placed
 from gateproof.gate.result import Row, Verdict
-from gateproof.report.model import Report
+from gateproof.report.model import Report, Suite
+from gateproof.verdict.catalogue import Catalogue
 from gateproof.verdict.outcomes import Verdict as Outcome
-from tests.unit.report_samples import MUST, SHOULD, known, record, report
+from tests.unit.report_samples import CATALOGUE, MUST, SHOULD, known, record, report
 
 PASSED = record("AUTH-001")
 
 
-def judged(found: Report, **gate: Any) -> Row:
+def judged(found: Report, catalogue: Catalogue | None = None, **gate: Any) -> Row:
     made = ConformanceGate.model_validate({"conformance": "must", **gate})
-    return judge_conformance(Placed(made, 3), made, Path("reports/x"), found)
+    return judge_conformance(Placed(made, 3), made, Path("reports/x"), found, catalogue)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,29 @@ def test_a_part_of_a_run_proves_a_breach_and_nothing_else(settings: dict[str, An
     assert judged(report(record(MUST, Outcome.FAIL), **settings)).verdict is Verdict.FAIL
 
 
+def test_a_run_of_a_few_files_is_a_part_though_it_does_not_say_so() -> None:
+    """`pytest conformance/test_auth.py` restricts a run by pytest's own words, which no report has."""
+    ids = [name for name, requirement in CATALOGUE.requirements.items() if requirement.needs_test]
+    whole, part = (report(*(record(each) for each in some)) for some in (ids, ids[:-3]))
+    assert judged(whole, CATALOGUE).verdict is Verdict.PASS
+    found = judged(part, CATALOGUE)
+    assert found.verdict is Verdict.VOID
+    assert found.said == f"the run looked at {len(ids) - 3} of {len(ids)} requirements"
+
+
+def test_a_run_of_another_catalogue_proves_nothing_of_this_one() -> None:
+    other = report(PASSED, suite=Suite(version="1.0", catalogue_hash="0123", command="pytest"))
+    found = judged(other, CATALOGUE)
+    assert (found.verdict, found.said) == (Verdict.VOID, f"the run is of catalogue 0123, here is {CATALOGUE.hash}")
+
+
 def test_a_run_that_judged_nothing_is_no_pass() -> None:
     assert judged(report(record(SHOULD, Outcome.PASS))).verdict is Verdict.UNMEASURED
 
 
 def test_no_run_is_no_pass() -> None:
     gate = ConformanceGate.model_validate({"conformance": "must"})
-    found = judge_conformance(Placed(gate, 3), gate, None, None)
+    found = judge_conformance(Placed(gate, 3), gate, None, None, None)
     assert (found.verdict, found.measured) == (Verdict.UNMEASURED, None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from gateproof.cli import app
 from gateproof.errors import ConfigError
-from gateproof.load.calibrate import beyond, store
+from gateproof.load.calibrate import beyond, command, store
 from gateproof.load.calibrate.result import (
     CERTAIN,
     COARSE,
@@ -199,6 +200,33 @@ def test_a_length_out_of_bounds_is_refused(seconds: str) -> None:
     assert isinstance(done.exception, ConfigError)
     assert "--seconds" in str(done.exception)
     assert "1 to 120" in str(done.exception)
+
+
+def test_the_command_shows_and_keeps_what_was_found(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"step": asdict(step(1234.0, 0.0005))}, {"step": asdict(step(9876.0, 0.003))}]
+    lines.append({"arrivals": asdict(Departure(100.0, spread(0.002)))})
+    monkeypatch.setattr(command, "_told", lambda *_: iter(lines))
+
+    done = CliRunner().invoke(app, ["calibrate", "--seconds", "1"])
+
+    assert done.exit_code == 0, done.output
+    assert "within 1 ms: up to 1,234 events/s of one worker" in done.output
+    assert "within 5 ms: up to 9,876 events/s of one worker" in done.output
+    assert "100 arrivals/s leave late by p50 1.000, p99 2.000 ms" in done.output
+    assert max(map(len, done.output.replace(str(cache), "").splitlines())) <= 80
+    kept = store.kept()
+    assert kept is not None
+    assert (kept["events_per_s_within_1ms"], kept["machine"]) == (1234.0, store.machine())
+
+
+def test_a_measuring_process_that_fails_keeps_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "RATES", ("many",))
+
+    done = CliRunner().invoke(app, ["calibrate", "--seconds", "1"])
+
+    assert done.exit_code == 3
+    assert "exit code 1: nothing is kept" in done.output
+    assert store.kept() is None
 
 
 def test_the_engine_is_measured_against_the_peer() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateproof.load.analysis import numbers
 from gateproof.load.histogram import Histogram
-from gateproof.load.log import FOLDER, STOPPED, Writer, read_log
+from gateproof.load.log import FLUSH_ROWS, FOLDER, STOPPED, Writer, read_log
 from gateproof.load.profile import Trust
 from gateproof.load.recorder import Recorder
 from gateproof.load.verdict import SKEW, WorkerSelf, belief
@@ -89,6 +89,25 @@ def test_a_full_disk_leaves_no_half_file_and_says_what_is_lost(tmp_path: Path, m
     recorder.flush(now=True)
     assert read_log(tmp_path).table.num_rows == 1
     assert not vars(recorder)["lost_rows"]
+
+
+def test_a_full_disk_is_not_tried_for_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(tmp_path / FOLDER, 0)
+    recorder, tries = Recorder(writer, 0), []
+
+    def full(table: pa.Table, *_: object, **__: object) -> None:
+        tries.append(table.num_rows)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    for index in range(FLUSH_ROWS + 100):
+        recorder.missed(row(index), Outcome.NOT_DISPATCHED, "")
+        recorder.flush()
+    assert tries == [FLUSH_ROWS]
+    monkeypatch.undo()
+    recorder.flush(now=True)
+    rows = read_log(tmp_path)
+    assert (rows.table["index"].to_pylist(), writer.segment) == (list(range(FLUSH_ROWS + 100)), 2)
 
 
 def test_a_clock_that_was_set_voids_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

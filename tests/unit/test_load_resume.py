@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from gateproof.errors import ConfigError
+from gateproof.load.drift import outside
 from gateproof.load.histogram import Histogram
 from gateproof.load.interruption import Interruption, gaps
 from gateproof.load.log import FOLDER, INTERRUPTED, STOPPED, Writer, read_log
+from gateproof.load.metrics.samples import Sample
 from gateproof.load.profile import Profile
 from gateproof.load.resume import fits, look
 from gateproof.load.run import FACTS, LoadRun
@@ -105,7 +107,9 @@ def test_a_conversation_that_had_begun_is_over(tmp_path: Path) -> None:
 
 def test_each_request_counts_once_and_what_is_lost_is_told(tmp_path: Path) -> None:
     folder = a_run(tmp_path, [*(row(index) for index in (*range(7), 8)), *(unsent(index) for index in range(9, 20))])
+    (folder / "report.json").write_text("of what was known before")
     look(folder).go_on(1)
+    assert not (folder / "report.json").exists()
     log(folder, [row(index) for index in range(9, 20)], play=1)
     rows = read_log(folder)
     assert (rows.table["index"].to_pylist(), rows.twice) == (list(range(20)), 0)
@@ -120,6 +124,13 @@ def test_each_request_counts_once_and_what_is_lost_is_told(tmp_path: Path) -> No
     [note] = [note for note in told["verdict"]["notes"] if note.startswith("interrupted at 0.8 s, on ")]
     assert note.endswith(", and 1 requests due before it are in no log (due from 0.8 to 0.8 s)")
     assert told["ended"] > told["interruptions"][0]["resumed"]
+
+
+def test_the_latest_run_goes_on(tmp_path: Path) -> None:
+    folder = a_run(tmp_path, [row(0)])
+    latest = folder.parent / "latest"
+    look(latest).go_on(1)
+    assert (latest.resolve(), latest.readlink()) == (folder.resolve(), Path(folder.name))
 
 
 def test_too_much_lost_in_interruptions_is_void(tmp_path: Path) -> None:
@@ -167,12 +178,14 @@ def test_a_search_does_not_go_on(tmp_path: Path) -> None:
 
 def changed(folder: Path, **more: Any) -> None:
     facts = json.loads((folder / FACTS).read_text())
-    (folder / FACTS).write_text(json.dumps({**facts, **more}))
+    kept = {name: value for name, value in {**facts, **more}.items() if value is not None}
+    (folder / FACTS).write_text(json.dumps(kept))
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        ({"salt": None}, "an older version began this run: its facts have no salt"),
         ({"suite": {"version": "0.0.0"}}, "begun by version 0.0.0, this is "),
         ({"schedule": "0" * 16}, "the schedule cannot be made again: other files or versions"),
     ],
@@ -244,3 +257,11 @@ def test_drift_is_not_looked_for_until_the_target_is_warm_again() -> None:
     clean = Interruption(400.0, *when, workers=1)
     assert gaps([sudden, clean], phases) == [(290.0, 360.0), (400.0, 460.0)]
     assert sudden.lasted == 600.0
+
+
+def test_what_lies_in_a_gap_is_left_out_of_drift(tmp_path: Path) -> None:
+    rows = read_log(a_run(tmp_path, [row(index) for index in range(20)]))
+    samples = [Sample("s", int(at * 1e9), "waiting", "w", "", "gauge", 0.0) for at in (0.2, 0.5, 0.7)]
+    kept, sampled = outside([(0.45, 0.65), (1.0, 1.1)], rows, samples)
+    assert kept.table["index"].to_pylist() == [0, 1, 2, 3, *range(6, 10), *range(11, 20)]
+    assert [each.at for each in sampled] == [200_000_000, 700_000_000]

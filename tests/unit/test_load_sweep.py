@@ -135,6 +135,18 @@ def test_the_report_has_the_knee_and_the_numbers_at_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("met", "not_met", "words"),
+    [
+        (None, None, "No run could tell whether the objectives are met"),
+        (None, 4.0, "The objectives are not met at 4/s, the lowest rate that was tried"),
+        (80.0, None, "The objectives are met at 80/s, the highest rate that was tried"),
+    ],
+)
+def test_a_knee_outside_of_the_range_is_told_as_such(met: float | None, not_met: float | None, words: str) -> None:
+    assert in_words({"met": met, "not_met": not_met, "objectives": ["o"], "runs": []})[0] == f"{words} (o)."
+
+
+@pytest.mark.parametrize(
     ("kept", "reasons", "note"),
     [
         (False, (), "the objectives are not met at 10/s, the lowest rate of the search"),

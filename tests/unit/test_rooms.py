@@ -48,6 +48,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "gateproof.load.wire.outcome",
             "gateproof.report",
             "gateproof.targets",
+            "gateproof.verdict.catalogue",
             "gateproof.verdict.outcomes",
         }
     ),

@@ -119,6 +119,10 @@ def test_a_quantile_lies_between_its_ends_and_is_one_of_the_values(values: list[
     assert (found.low or 0.0) <= found.estimate <= (found.high or math.inf)
 
 
+def test_a_rank_is_not_lost_to_rounding() -> None:
+    assert quantile_interval(np.arange(1.0, 101.0), 0.07).estimate == 7.0
+
+
 def test_a_mean_of_too_few_values_has_no_ends() -> None:
     found = mean_interval(np.arange(float(FEWEST_BLOCKS - 1)))
     assert (found.estimate, found.low, found.high) == (3.0, None, None)

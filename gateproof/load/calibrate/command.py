@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateproof.errors import EXIT_INTERNAL, ConfigError
+from gateproof.load.files import room_for
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from gateproof.load.calibrate.result import Calibration
 
 STREAMS, RATES = (10, 50, 100, 200, 500), (100, 1000)
-"""Of a stream's 100 events/s each, and of arrivals per second: 8 steps within a minute."""
+"""Of a stream's 100 events/s each, and of arrivals per second: 7 steps within a minute."""
 FULL_STREAMS, FULL_RATES = (*STREAMS, 750, 1000), (*RATES, 2000)
 SECONDS, LEAST, MOST = 5.0, 1.0, 120.0
 FULL_SECONDS = 20.0
-PATIENCE = 30.0  # s for a step beside its own length
+PATIENCE = 10.0  # s for the measuring process to go after its last word
 
 
 def calibrate(
@@ -33,10 +34,11 @@ def calibrate(
     """Measure the error of our own measuring on this machine; load reports say it from then on."""
     length = seconds if seconds is not None else FULL_SECONDS if full else SECONDS
     if not LEAST <= length <= MOST:
-        raise ConfigError(f"{length:g} s", key="--seconds", accepted=f"{LEAST:g} to {MOST:g}")
+        raise ConfigError(f"steps of {length:g} s", key="--seconds", accepted=f"{LEAST:g} to {MOST:g}")
     if not sys.platform.startswith("linux"):
         raise ConfigError("load is measured with epoll, which only Linux has", key="calibrate")
     streams, rates = (FULL_STREAMS, FULL_RATES) if full else (STREAMS, RATES)
+    room_for(max(streams))
     steps = len(streams) + len(rates)
     typer.echo(f"{steps} steps of {length:g} s: keep the machine as idle as it will be during runs")
     found = _found(length, streams, rates)
@@ -67,15 +69,14 @@ def _told(seconds: float, streams: tuple[int, ...], rates: tuple[int, ...]) -> I
     """Line by line, from a process with gevent in it, which must not come into this one."""
     numbers = (",".join(map(str, streams)), ",".join(map(str, rates)))
     words = [sys.executable, "-m", "gateproof.load.calibrate", f"{seconds:g}", *numbers]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            yield json.loads(line)
-        code = process.wait(PATIENCE)
-    finally:
-        process.terminate()  # its peer ends with it
-        process.wait()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                yield json.loads(line)
+            code = process.wait(PATIENCE)
+        finally:
+            process.terminate()  # its peer ends with it
     if code:
         typer.echo(f"the measuring process ended with exit code {code}: nothing is kept", err=True)
         raise typer.Exit(EXIT_INTERNAL)

@@ -22,9 +22,7 @@ from gateproof.load.wire.connection import ANCILLARY, PIECE, READ, Connection
 
 TICK = 0.001  # s between two drains under load; a stream's own gaps are longer
 BATCH = 1024  # connections served by one drain
-SLICE = (
-    2_000_000  # ns that a drain may take: two hundred streams that end at once would hold up a due request for 50 ms
-)
+SLICE = 1_000_000  # ns that a drain may take: 200 streams that end at once would hold up what is due for 50 ms
 SWEEP = 0.05  # s between two looks for what has taken too long; deadlines are that coarse
 IDLE = 2.0  # s after which a parked connection is not used again: uvicorn and node close theirs after 5
 
