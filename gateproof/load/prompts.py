@@ -93,10 +93,11 @@ def measure_words(count: Callable[[str], int]) -> Scale:
         if len(alike) < FEW:
             continue
         scale = measure(count, alike)
-        single = scale.fixed + REPEATED
-        filler = next((word for word in counts if counts[word] == single), "")
-        if scale.exact or (filler and _fills_up(count, scale, filler)):
-            return scale if scale.exact else replace(scale, filler=filler, exact=True)
+        if scale.exact:
+            return scale
+        filler = min(counts, key=counts.__getitem__)
+        if _fills_up(count, scale, filler):
+            return replace(scale, filler=filler, exact=True)
     return Scale()
 
 
