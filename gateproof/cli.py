@@ -313,15 +313,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except GateproofError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        if (extra := _EXTRAS.get((error.name or "").partition(".")[0])) is None:
-            raise
-        print(f"{error.name} is not installed: pip install 'gateproof[{extra}]'", file=sys.stderr)
-        return EXIT_USAGE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more on its way out
         return _EXIT_BROKEN_PIPE
-    except Exception:  # noqa: BLE001 - the last resort, so that our own defect is never taken for a failed check
+    except Exception as error:  # noqa: BLE001 - the last resort: our own defect is never taken for a failed check
+        if isinstance(error, ModuleNotFoundError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
+            print(f"{error.name} is not installed: pip install 'gateproof[{extra}]'", file=sys.stderr)
+            return EXIT_USAGE
         traceback.print_exc()
         return EXIT_INTERNAL
     return 0

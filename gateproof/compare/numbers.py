@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from gateproof.errors import ConfigError
+from gateproof.gate.measure import overhead_of
 from gateproof.gate.metrics import Metric, metric_of
 from gateproof.load.analysis import BEYOND, QUANTILES
 from gateproof.load.log import FOLDER, read_log
 from gateproof.load.profile import Profile
 from gateproof.load.samples import Sampled, Samples, Stretch
-from gateproof.report.load_model import Estimate, LoadReport
+from gateproof.report.load_model import LoadReport
 from gateproof.report.saved import Saved
 from gateproof.report.statistics import Interval, mean_interval, quantile_interval, share_interval
 
@@ -34,8 +34,6 @@ OVERHEAD: tuple[Metric, ...] = tuple(
     for stage, of in (("first_byte", "median"), ("ttft", "median"), ("ttft", "tail"), ("latency", "median"))
 )
 """What a gateway adds, of runs that know."""
-REPORTED_CONFIDENCE = 0.975
-"""Of each end of the intervals that a report has of the overhead, which are two-sided ones of 95 %."""
 CURVES = ("ttft", "tpot", "gap", "latency")
 PER_DECADE = 24
 """Points of a curve for each further nine of the quantile: more cannot be told apart on a page."""
@@ -95,7 +93,7 @@ class Measured:
     def interval(self, metric: Metric, confidence: float) -> Interval | None:
         """``confidence`` is that of each end. None where the run has no such value at all."""
         if metric.kind == "overhead":
-            return _overhead(self.report, metric, confidence)
+            return overhead_of(self.report, metric, confidence)
         if metric.kind == "share":
             errors = self._sampled.errors()
             return share_interval(errors, confidence=confidence) if len(errors) else None
@@ -112,17 +110,6 @@ class Measured:
         """By metric; those of which a run has nothing are left out."""
         found = {metric: curve(self.samples(metric).values) for metric in CURVES}
         return {metric: points for metric, points in found.items() if points[0]}
-
-
-def _overhead(report: LoadReport, metric: Metric, confidence: float) -> Interval | None:
-    """From the report, whose bootstrap is of pairs of blocks; its ends are moved out as those of a normal."""
-    stage = None if report.overhead is None else report.overhead.stages.get(metric.name)
-    found: Estimate | None = getattr(stage, metric.statistic) if stage is not None else None
-    if stage is None or found is None:
-        return None
-    wider = NormalDist().inv_cdf(confidence) / NormalDist().inv_cdf(REPORTED_CONFIDENCE)
-    low, high = (None if end is None else found.value + wider * (end - found.value) for end in (found.low, found.high))
-    return Interval(found.value, low, high, stage.pairs, float(stage.blocks), "bootstrap of pairs of blocks")
 
 
 def curve(values: Floats) -> tuple[list[float], list[float]]:

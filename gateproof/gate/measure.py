@@ -147,14 +147,9 @@ class LoadRun:
     def _overhead(self, metric: Metric, confidence: float) -> Interval:
         if self.report.overhead is None:
             raise Unmeasured("the run has no overhead: its profile sends nothing past the gateway (`against`)")
-        stage = self.report.overhead.stages.get(metric.name)
-        found: Estimate | None = getattr(stage, metric.statistic) if stage is not None else None
-        if stage is None or found is None:
+        if (found := overhead_of(self.report, metric, confidence)) is None:
             raise Unmeasured("too few pairs of requests have this stage")
-        wider = NormalDist().inv_cdf(confidence) / NormalDist().inv_cdf(OVERHEAD_CONFIDENCE)
-        ends = [None if end is None else found.value + wider * (end - found.value) for end in (found.low, found.high)]
-        method = "bootstrap of pairs of blocks, its 95 % scaled as a normal's"
-        return Interval(found.value, ends[0], ends[1], stage.pairs, float(stage.blocks), method)
+        return found
 
     def _knee(self) -> Interval:
         found = self.report.saturation
@@ -162,6 +157,18 @@ class LoadRun:
             raise Unmeasured("the run has no knee: its profile is no search (`search`)")
         high = None if found.limited_by_us else found.not_met
         return Interval(found.met or 0.0, found.met or 0.0, high, len(found.runs), float(len(found.runs)), "bracketing")
+
+
+def overhead_of(report: LoadReport, metric: Metric, confidence: float) -> Interval | None:
+    """From the report, whose bootstrap is of pairs of blocks; ``confidence`` is of each end. None where it has none."""
+    stage = None if report.overhead is None else report.overhead.stages.get(metric.name)
+    found: Estimate | None = getattr(stage, metric.statistic) if stage is not None else None
+    if stage is None or found is None:
+        return None
+    wider = NormalDist().inv_cdf(confidence) / NormalDist().inv_cdf(OVERHEAD_CONFIDENCE)
+    low, high = (None if end is None else found.value + wider * (end - found.value) for end in (found.low, found.high))
+    method = "bootstrap of pairs of blocks, its 95 % scaled as a normal's"
+    return Interval(found.value, low, high, stage.pairs, float(stage.blocks), method)
 
 
 def _count(sampled: Sampled, metric: Metric) -> Interval:

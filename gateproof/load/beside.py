@@ -30,8 +30,9 @@ def beside(folder: Path, rows: Rows, phases: Sequence[Phase], trust: Trust, gaps
     samples = read_samples(folder)
     found = drifts(*outside(gaps, rows, samples.samples), phases)
     told = {"server": _server(samples, rows, phases), "drift": [each.to_plain() for each in found]}
-    void = tuple(_unsteady(found)) if trust.steady else ()
-    return Beside(told, void, tuple(f"server metrics cannot be read: {name}" for name in samples.unreadable))
+    void, notes = (_unsteady(found), _undecided(found)) if trust.steady else ([], [])
+    notes += [f"server metrics cannot be read: {name}" for name in samples.unreadable]
+    return Beside(told, tuple(void), tuple(notes))
 
 
 def _server(samples: Samples, rows: Rows, phases: Sequence[Phase]) -> dict[str, Any]:
@@ -57,6 +58,11 @@ def _unsteady(found: Sequence[PhaseDrift]) -> list[str]:
     if not found:
         return ["not steady: no counted phase has a constant rate"]
     return [f"not steady: {reason}" for each in found for reason in each.unsteady]
+
+
+def _undecided(found: Sequence[PhaseDrift]) -> list[str]:
+    told = {each.phase: ", ".join(each.undecided) for each in found}
+    return [f"{phase}: too noisy to tell whether steady: {names}" for phase, names in told.items() if names]
 
 
 def in_words(told: Mapping[str, Any]) -> list[str]:

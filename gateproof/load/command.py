@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -96,19 +96,6 @@ def profiles() -> None:
     Console(highlight=False, emoji=False, markup=False).print(table)
 
 
-@load_app.command("report")
-def report(folder: Annotated[Path, typer.Argument(metavar="RUN_FOLDER")]) -> None:
-    """Make the report of a run again, from what its workers left: for when its master wrote none."""
-    from gateproof.load.run import LoadRun  # noqa: PLC0415 - numpy and pyarrow take their time
-
-    verdict: dict[str, Any] = LoadRun.reopen(folder).finish()["verdict"]
-    typer.echo(f"{verdict['verdict']}  {folder}")
-    for reason in [*verdict["reasons"], *verdict["notes"]]:
-        typer.echo(f"  {reason}")
-    if verdict["verdict"] == "VOID":
-        raise typer.Exit(EXIT_VOID)
-
-
 def check(target: str, targets: Path, profile: str, settings: Sequence[str]) -> None:
     """The mistakes that show without Locust, whose start takes seconds."""
     from gateproof.load.ask import refuse_unless_allowed  # noqa: PLC0415 - pydantic takes its time
@@ -171,7 +158,7 @@ def run(words: Sequence[str]) -> int:
     if code in TOLD:
         return code
     what = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    typer.echo(f"the load process ended {what}: `gateproof load report` makes what it left into a report", err=True)
+    typer.echo(f"the load process ended {what}: `gateproof report` makes what it left into a report", err=True)
     return EXIT_INTERNAL
 
 

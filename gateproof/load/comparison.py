@@ -157,4 +157,6 @@ def _shown(estimate: Estimate | None) -> str:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds * 1e3:.3g}"
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1e3:,.0f}" if abs(seconds) >= 1 else f"{seconds * 1e3:.3g}"

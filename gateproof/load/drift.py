@@ -132,21 +132,22 @@ class PhaseDrift:
 
     @property
     def unsteady(self) -> list[str]:
-        """What keeps the phase from being called steady, of what clients see."""
-        wanting = [each for each in self.series if each.gating and each.course is not Course.STEADY]
-        return [f"{self.phase}: {each.said}" for each in wanting] or (
-            [] if self._gating else [f"{self.phase}: no data"]
-        )
+        """What refutes that the phase is steady, of what clients see; what was too short to be tested does so, too."""
+        gating = [each for each in self.series if each.gating]
+        refuted = [each for each in gating if each.trend is None or each.course in (Course.DRIFTS, Course.SHIFTS)]
+        return [f"{self.phase}: {each.said}" for each in refuted] or ([] if gating else [f"{self.phase}: no data"])
 
     @property
-    def _gating(self) -> bool:
-        return any(each.gating for each in self.series)
+    def undecided(self) -> list[str]:
+        """What was tested, and scatters too much to be called steady or not."""
+        gating = [each for each in self.series if each.gating and each.trend is not None]
+        return [each.name for each in gating if each.course is Course.UNKNOWN]
 
     def to_plain(self) -> dict[str, Any]:
         return {
             "phase": self.phase,
             "window_s": self.width,
-            "steady": not self.unsteady,
+            "steady": False if self.unsteady else None if self.undecided else True,
             "series": [each.to_plain() for each in self.series],
         }
 

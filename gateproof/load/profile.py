@@ -181,7 +181,7 @@ class Trust(Model):
     usage: Amount = 0.99
     """Least share of the answers that tell what they cost."""
     steady: bool = False
-    """Whether the counted phases must be steady."""
+    """Whether a counted phase that drifts or jumps, or is too short to be tested for it, makes the run void."""
     interruptions: NonNegativeInt = 0
     """How often the run may be resumed."""
 

@@ -287,6 +287,8 @@ class Session:
         assert told is not None, "a run was judged"
         folder = Path(self.options.report_dir) / self.ground.target.name / "load" / f"{sweep.folders[0]}-search"
         folder.mkdir(exist_ok=True)
+        bound = bound_of(self.chosen)
+        told["spent"] |= {"of_requests": bound.requests, "of_tokens": bound.tokens}
         told = report.write(folder, told)
         page.draw(folder, told)
         make_latest(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ STAGES = {
     "latency_service": ("sent", "ended"),
 }
 TPOT = "tpot"
+SPENT = ("requests", "tokens")
 CHANCE = 6.0  # standard deviations of a Poisson process by which a run may have more requests than are expected
 
 
@@ -169,8 +169,9 @@ class Sweep:
             **told,
             "verdict": verdict,
             "profile": self.profile.model_dump(mode="json"),
+            "spent": told["spent"] | {word: sum(each["spent"][word] for each in self.told) for word in SPENT},
             "started": self.told[0]["started"],
-            "ended": dt.datetime.now(dt.UTC).isoformat(),
+            "ended": self.told[-1]["ended"],
             "saturation": {
                 "unit": "requests/s",
                 "met": found.met and found.met.play.rate,

@@ -228,7 +228,8 @@ class Drift(Plain):
 
     phase: Text
     window_s: Seconds
-    steady: bool
+    steady: bool | None
+    """Null: the windows scatter too much to tell."""
     series: list[Course]
 
 

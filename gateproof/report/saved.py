@@ -60,7 +60,7 @@ def _mapping(file: Path) -> Mapping[str, Any]:
         plain = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if (file.parent / FACTS).is_file():
-            problem = f"this run wrote no report: `gateproof load report {file.parent}` makes it from the log"
+            problem = f"this run wrote no report: `gateproof report {file.parent}` makes it from the log"
             raise ConfigError(problem, file=file) from None
         raise ConfigError("no run is here", file=file, accepted=_ACCEPTED) from None
     except OSError as error:

@@ -81,8 +81,8 @@ class Rig:
         return self.runs[-1]
 
     def report(self, run: Path) -> int:
-        """``gateproof load report``: its exit code."""
-        words = [str(Path(sys.executable).with_name("gateproof")), "load", "report", str(run)]
+        """``gateproof report``: its exit code."""
+        words = [str(Path(sys.executable).with_name("gateproof")), "report", str(run)]
         return subprocess.run(words, cwd=ROOT, check=False, timeout=WITHIN, stdout=subprocess.DEVNULL).returncode
 
     @staticmethod

@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateproof.load.log import read_log
 
 ROOT = Path(__file__).parents[2]
 HANG_GUARD = 600.0  # s; with the installation, which happens once per machine
 VALID, VOID = 0, 5
-TIMING = ("left late", "ran late", "of a core, ")
+TIMING = ("left late", "ran late", "of a core, ", "did not leave")
 """What a busy machine may do to a run, in the words of its report."""
 
 RATE = 4.0  # requests/s; ten times less than a tiny model on two cores can answer
@@ -57,19 +59,44 @@ def series(told: dict[str, Any], source: str, word: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_first_token_of_a_real_vllm_is_where_it_says(tmp_path: Path) -> None:
-    """Its histogram knows between which edges a quantile lies; the way there and back is on loopback."""
-    run, told = loaded(
-        tmp_path,
+Loaded = tuple[Path, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A run on a real vLLM."""
+    return loaded(
+        tmp_path_factory.mktemp("direct"),
         "real-vllm",
         "smoke",
         f"arrivals.rate={RATE:g}",
         "phases=[{name: warm-up, duration: 3s, counted: false}, {name: steady, duration: 20s}]",
     )
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A run through a real LiteLLM in front of it, and past it."""
+    return loaded(
+        tmp_path_factory.mktemp("proxied"),
+        "real-litellm-vllm",
+        "overhead",
+        "arrivals.rate=3",
+        "against.block=2s",
+        "workload.input_tokens=64",
+        "workload.output_tokens=16",
+        "phases=[{name: warm-up, duration: 8s, counted: false}, {name: steady, duration: 40s}]",
+    )
+
+
+def test_the_first_token_of_a_real_vllm_is_where_it_says(direct: Loaded) -> None:
+    """Its histogram knows between which edges a quantile lies; the way there and back is on loopback."""
+    run, told = direct
     assert_counted_once(run, told)
     assert told["outcomes"] == {"ok": told["due"]}
     assert all(told["metrics"][name]["count"] == told["due"] for name in ("ttft", "tpot", "latency"))
     [prompts] = told["prompts"]
+    assert (prompts["exact"], prompts["input"]["off"]) == (True, 0)
     assert prompts["output"]["off"] == 0  # `ignore_eos` makes every answer as long as was asked for
 
     own = series(told, "target", "ttft")
@@ -82,17 +109,8 @@ def test_the_first_token_of_a_real_vllm_is_where_it_says(tmp_path: Path) -> None
     assert 0 <= compared["apart_s"] <= before + told["metrics"]["read_delay"]["high"], compared["said"]
 
 
-def test_what_litellm_adds_is_told_with_an_interval(tmp_path: Path) -> None:
-    run, told = loaded(
-        tmp_path,
-        "real-litellm-vllm",
-        "overhead",
-        "arrivals.rate=3",
-        "against.block=2s",
-        "workload.input_tokens=64",
-        "workload.output_tokens=16",
-        "phases=[{name: warm-up, duration: 8s, counted: false}, {name: steady, duration: 40s}]",
-    )
+def test_what_litellm_adds_is_told_with_an_interval(proxied: Loaded) -> None:
+    run, told = proxied
     assert_counted_once(run, told)
     added = told["overhead"]
     assert (added["pairs"], added["lost"]) == (told["due"], {"gateway": 0, "direct": 0})
@@ -101,3 +119,36 @@ def test_what_litellm_adds_is_told_with_an_interval(tmp_path: Path) -> None:
     assert first["gateway"] > first["direct"] > 0
     median = first["median"]
     assert 0 < median["low"] <= median["value"] <= median["high"], "a proxy takes its time"
+
+
+def gated(tmp_path: Path, run: Path, *gates: str) -> tuple[int, set[str]]:
+    """The exit code of `gateproof gate`, and its verdicts."""
+    file, told = tmp_path / "gates.yaml", tmp_path / "gate.json"
+    file.write_text("gates:\n" + "".join(f"  - {gate}\n" for gate in gates), encoding="utf-8")
+    command = [Path(sys.executable).with_name("gateproof"), "gate", run, "--gates", file, "--json", told]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANG_GUARD, check=False)
+    return done.returncode, {row["verdict"] for row in json.loads(told.read_text())["rows"]}
+
+
+def believed(told: dict[str, Any], code: int, verdict: str) -> tuple[int, set[str]]:
+    """What a gate says of a run that it may believe; a void one is void, whatever its numbers."""
+    return (VOID, {"VOID"}) if told["verdict"]["verdict"] == "VOID" else (code, {verdict})
+
+
+def test_a_real_vllm_passes_the_gate_that_it_keeps(direct: Loaded, tmp_path: Path) -> None:
+    run, told = direct
+    found = gated(tmp_path, run, "{metric: ttft.p50, max: 2s}", "{metric: errors, max: 0}")
+    assert found == believed(told, 0, "PASS")
+
+
+def test_a_real_litellm_fails_the_gate_that_it_breaks(proxied: Loaded, tmp_path: Path) -> None:
+    """A proxy in Python adds more than a microsecond."""
+    run, told = proxied
+    assert gated(tmp_path, run, "{metric: overhead.ttft.median, max: 1us}") == believed(told, 1, "FAIL")
+
+
+def test_a_generator_that_cannot_keep_up_proves_nothing(tmp_path: Path) -> None:
+    """One request at a time, of twenty a second that take longer than the twentieth of one."""
+    run, told = loaded(tmp_path, "real-vllm", "smoke", "in_flight=1", "arrivals.rate=20", "workload.output_tokens=64")
+    assert told["verdict"]["verdict"] == "VOID"
+    assert gated(tmp_path, run, "{metric: ttft.p50, max: 2s}") == (VOID, {"VOID"})

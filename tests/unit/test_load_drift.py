@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gateproof.load.beside import Beside, beside, in_words
-from gateproof.load.drift import ALLOWED, HOUR, Course, Drift, Series, drifts, judge
+from gateproof.load.drift import ALLOWED, HOUR, Course, Drift, PhaseDrift, Series, drifts, judge
 from gateproof.load.histogram import Histogram
 from gateproof.load.log import FOLDER, Writer, read_log
 from gateproof.load.metrics.exposition import Buckets
@@ -275,3 +275,16 @@ def test_a_report_has_servers_and_drift_beside_its_numbers(tmp_path: Path) -> No
     written = (made.folder / "summary.md").read_text()
     assert "\ntarget: 0 scrapes, 1 gaps (status 404).\n" in written
     assert "\nDrift in steady, windows of 2 s: ttft p50 drifts by +" in written
+
+
+def test_what_scatters_too_much_is_neither_steady_nor_refuted() -> None:
+    times = np.arange(24.0)
+    noisy = Series("ttft p50", "s", times, 0.1 * np.random.default_rng(5).lognormal(sigma=0.5, size=len(times)))
+    found = PhaseDrift("steady", 1.0, (judge(noisy),))
+    assert (found.unsteady, found.undecided, found.to_plain()["steady"]) == ([], ["ttft p50"], None)
+
+
+def test_what_is_too_short_to_be_tested_is_not_called_steady() -> None:
+    times = np.arange(float(LEAST - 1))
+    found = PhaseDrift("steady", 1.0, (judge(Series("ttft p50", "s", times, np.full(len(times), 0.1))),))
+    assert (len(found.unsteady), found.undecided, found.to_plain()["steady"]) == (1, [], False)

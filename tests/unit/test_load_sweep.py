@@ -63,6 +63,8 @@ def told(*reasons: str) -> dict[str, Any]:
     return {
         "verdict": {"verdict": "VOID" if reasons else "VALID", "reasons": list(reasons), "notes": []},
         "started": "s",
+        "ended": "e",
+        "spent": {"requests": 10, "tokens": 100, "of_requests": 20, "of_tokens": 300},
     }
 
 
@@ -127,6 +129,7 @@ def test_the_report_has_the_knee_and_the_numbers_at_it(tmp_path: Path) -> None:
     assert (round(found["met"], 1), round(found["not_met"], 1), found["complete"]) == (28.3, 30.8, True)
     assert [round(run["rate"], 1) for run in found["runs"]] == [10, 20, 40, 28.3, 33.6, 30.8]
     assert (report["profile"]["search"]["high"], report["verdict"]["notes"]) == (80, [])
+    assert (report["spent"]["requests"], report["spent"]["tokens"]) == (6 * 10, 6 * 100)
     words = in_words(found)
     assert words[0].startswith(
         "The objectives are met at 28.28/s and not at 30.84/s (answered well for 95 %; ttft within 100 ms"

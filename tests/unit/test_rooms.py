@@ -55,7 +55,7 @@ ROOMS: dict[str, frozenset[str]] = {
     # holds runs against each other, from what they left
     "gateproof.compare": frozenset(
         {
-            "gateproof.gate.metrics",
+            "gateproof.gate",
             "gateproof.load.analysis",
             "gateproof.load.log",
             "gateproof.load.page",

@@ -77,5 +77,5 @@ def test_no_run_is_a_mistake_that_says_what_is_accepted(tmp_path: Path) -> None:
 
 def test_a_run_without_an_end_is_told_how_to_get_its_report(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ConfigError, match=f"`gateproof load report {tmp_path}` makes it"):
+    with pytest.raises(ConfigError, match=f"`gateproof report {tmp_path}` makes it"):
         read_run(tmp_path)
