@@ -8,7 +8,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,7 +28,6 @@ from gateproof.targets.secrets import resolve_headers
 
 HEAD_START = 1.0  # s between telling the workers and the first request, in which they build their plans
 DEFAULT_PROFILE = "smoke"
-GIVES_WAY = 10  # niceness, which is a tenth of the weight that 0 has
 
 
 class Ground:
@@ -47,7 +45,7 @@ class Ground:
         if self.target.launch is not None:
             launched = launch(self.target)
             self._stop_stack, self.versions = launched.stop, launched.versions
-            give_way()
+            leave_a_core()
             self.target = running(self.target, launched)
         self.keys = keys_for(self.target, profile)
         if self.keys.made and distributed and not self.target.is_loopback:
@@ -92,16 +90,22 @@ class Ground:
         self._stop_stack = lambda: None
 
 
-def give_way() -> None:
-    """What was launched here yields its processors to what measures it: a stack may be slow, a measurement not late.
+def leave_a_core() -> None:
+    """What was launched here keeps off one core, which is left to what measures it: a stack may be slow, a
+    measurement not late.
 
-    The launched processes are our children, each the leader of a session. Where Linux schedules sessions as groups
-    (https://man7.org/linux/man-pages/man7/sched.7.html, "The autogroup feature"), only the niceness of the group tells.
+    Niceness does not do: two busy processes on two cores make a third late by 20 ms and more, however nice they are.
+    The launched processes are our children, each the leader of a session; workers that Locust forked are in ours.
     """
+    if not hasattr(os, "sched_setaffinity") or len(cores := sorted(os.sched_getaffinity(0))) == 1:
+        return
     for child in psutil.Process().children():
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, child.pid, GIVES_WAY)
-            Path(f"/proc/{child.pid}/autogroup").write_text(str(GIVES_WAY), encoding="ascii")
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(child.pid) != child.pid:
+                continue
+            for each in [child, *child.children(recursive=True)]:
+                for thread in each.threads():
+                    os.sched_setaffinity(thread.id, cores[:-1])
 
 
 def command_of(options: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateproof.load.ground import GIVES_WAY, give_way
+from gateproof.load.ground import leave_a_core
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -31,9 +31,11 @@ def _started(*, own_session: bool) -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
-def test_what_was_launched_gives_way_to_what_measures_it(
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core cannot be shared out")
+def test_what_was_launched_leaves_a_core_to_what_measures_it(
     launched: subprocess.Popen[bytes], worker: subprocess.Popen[bytes]
 ) -> None:
-    give_way()
-    assert os.getpriority(os.PRIO_PROCESS, launched.pid) == GIVES_WAY
-    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    ours = os.sched_getaffinity(0)
+    leave_a_core()
+    assert os.sched_getaffinity(launched.pid) == ours - {max(ours)}
+    assert os.sched_getaffinity(worker.pid) == ours == os.sched_getaffinity(0)
