@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gateproof.load.gaps import Gaps, quantiles
 from gateproof.load.log import Rows
+from gateproof.load.ranks import ranked
 from gateproof.load.schedule import Phase
 from gateproof.load.wire.outcome import Outcome
 
@@ -62,7 +63,7 @@ class Metric:
         if not len(values):
             return cls(unit, start, 0, missing)
         known = told_of(len(values))
-        told = np.quantile(values, list(known.values()), method="higher")
+        told = ranked(values, list(known.values()))
         return cls(
             unit,
             start,

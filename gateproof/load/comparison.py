@@ -16,6 +16,7 @@ from gateproof.load.interleave import Interleaved
 from gateproof.load.log import Rows
 from gateproof.load.overhead import Estimate, Floats, Overhead, Stage, Taken, overhead
 from gateproof.load.profile import Workload
+from gateproof.load.ranks import ranked
 from gateproof.load.wire.outcome import Outcome
 from gateproof.targets.model import Target
 from gateproof.targets.secrets import Secret, resolve_key
@@ -99,9 +100,7 @@ def _seconds(table: pa.Table, name: str) -> Floats:
 
 def _gaps(table: pa.Table) -> Floats:
     """NaN where a request has no gaps."""
-    return np.array(
-        [np.quantile(gaps, 0.99, method="higher") / 1e6 if len(gaps) else np.nan for gaps in _lists(table["gaps"])]
-    )
+    return np.array([ranked(gaps, [0.99])[0] / 1e6 if len(gaps) else np.nan for gaps in _lists(table["gaps"])])
 
 
 def _lists(column: Any) -> list[Floats]:

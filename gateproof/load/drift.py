@@ -19,6 +19,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]  # no types
 from gateproof.load import trend as trends
 from gateproof.load.log import Rows
 from gateproof.load.metrics.samples import Sample
+from gateproof.load.ranks import ranked
 from gateproof.load.schedule import Phase
 from gateproof.load.trend import Floats, Shift, Trend
 from gateproof.load.wire.outcome import Outcome
@@ -257,7 +258,7 @@ def _windowed(
 
 
 def _p95(values: Floats) -> float:
-    return float(np.quantile(values, 0.95, method="higher"))
+    return float(ranked(values, [0.95])[0])
 
 
 def _seconds(table: pa.Table, name: str) -> Floats:

@@ -5,13 +5,14 @@ They are whole microseconds, so that counting them loses nothing: quantiles are 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # no types
 from numpy.typing import NDArray
+
+from gateproof.load.ranks import ranks_of
 
 Ints = NDArray[np.int64]
 
@@ -56,11 +57,9 @@ class Gaps:
 
 
 def quantiles(values: Ints, counts: Ints, shares: NDArray[np.float64]) -> Ints:
-    """As ``numpy.quantile(..., method="higher")`` of each value repeated as often as it was counted."""
+    """Of each value repeated as often as it was counted, by ``ranks_of``."""
     ranks = np.cumsum(counts)
-    # a share such as 0.9 is not exact: what lies on a rank must not slip to the next
-    wanted = np.array([math.ceil((int(ranks[-1]) - 1) * share - 1e-9) for share in shares])
-    found: Ints = values[np.searchsorted(ranks, wanted, side="right")]
+    found: Ints = values[np.searchsorted(ranks, ranks_of(shares, ranks[-1]), side="left")]
     return found
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateproof.load.interleave import Bools, Interleaved, Ints
+from gateproof.load.ranks import ranked
 from gateproof.report.statistics import student
 
 Floats = NDArray[np.float64]
@@ -152,7 +153,7 @@ class _Drawn:
 
 
 def _quantile(values: Floats, share: float) -> float:
-    return float(np.quantile(values, share, method="inverted_cdf"))
+    return float(ranked(values, [share])[0])
 
 
 def _estimate(value: float, drawn: Floats | None, blocks: int) -> Estimate:

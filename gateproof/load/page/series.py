@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateproof.load.gaps import quantiles
+from gateproof.load.ranks import ranked, ranks_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,7 +87,7 @@ def by_bin(bins: Bins, at: Floats, values: Floats, shares: Sequence[float]) -> l
 def _ranked(ordered: Floats, starts: Ints, counts: Ints, share: float) -> Floats:
     enough = counts * (1 - share) >= (PICTURE if 0.5 < share < 1 else 0)
     told = (counts > 0) & enough
-    ranks = np.ceil((counts - 1) * share - 1e-9).astype(np.int64)
+    ranks = ranks_of(share, counts) - 1
     found = np.full(len(counts), np.nan)
     found[told] = ordered[(starts + ranks)[told]]
     return found
@@ -149,7 +150,7 @@ def curve(values: Floats) -> Curve:
     """Evenly over the logarithm of 1/(1-p), as far as the values tell."""
     ordered = np.sort(values[~np.isnan(values)])
     shares = _shares(len(ordered))
-    ranks = np.ceil((len(ordered) - 1) * shares - 1e-9).astype(np.int64) if len(ordered) else np.empty(0, np.int64)
+    ranks = ranks_of(shares, len(ordered)) - 1 if len(ordered) else np.empty(0, np.int64)
     return Curve(shares, ordered[ranks], len(ordered))
 
 
@@ -202,7 +203,7 @@ def by_length(length: Floats, values: Floats, shares: Sequence[float]) -> tuple[
     place = np.searchsorted(edges, length)
     groups = [np.flatnonzero(place == each) for each in np.unique(place)]
     middles = np.array([float(np.median(length[each])) for each in groups])
-    found = [np.array([np.quantile(values[each], share, method="higher") for each in groups]) for share in shares]
+    found = [np.array([ranked(values[each], [share])[0] for each in groups]) for share in shares]
     return middles, found
 
 
