@@ -1,5 +1,5 @@
-"""Pictures of report pages for the README: `python docs/pictures/pages.py NAME REPORT.html [HEIGHT]` writes NAME-light.png
-and NAME-dark.png beside this file. Needs the extra `dev` and the system's Chromium.
+"""Pictures of report pages for the README: `python docs/pictures/pages.py NAME REPORT.html [HEIGHT]` writes
+NAME-light.png and NAME-dark.png beside this file. Needs the extra `dev` and the system's Chromium.
 """
 
 from __future__ import annotations
