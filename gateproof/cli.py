@@ -286,7 +286,10 @@ def _made_again(run: Path) -> str:
 
     saved = read_run(run)
     if not isinstance(saved.report, Report):
-        raise ConfigError("a search has no log of its own: name one of its runs", file=saved.folder)
+        from gateproof.load.page import page  # noqa: PLC0415 - numpy and pyarrow take their time
+
+        page.write(saved.folder, saved.report.model_dump(mode="json"))  # of a search, which has no log of its own
+        return f"{saved.report.verdict.verdict}  {saved.folder}"
     write_report(saved.report, saved.folder.resolve(), newest=False)
     return f"{saved.report.summary.verdict}  {saved.folder}"
 

@@ -14,6 +14,7 @@ from gateproof.gate.metrics import Metric, metric_of
 from gateproof.load.analysis import BEYOND, QUANTILES
 from gateproof.load.log import FOLDER, read_log
 from gateproof.load.profile import Profile
+from gateproof.load.ranks import ranks_of
 from gateproof.load.samples import Sampled, Samples, Stretch
 from gateproof.report.load_model import LoadReport
 from gateproof.report.saved import Saved
@@ -39,8 +40,6 @@ PER_DECADE = 24
 """Points of a curve for each further nine of the quantile: more cannot be told apart on a page."""
 SHARE_DIGITS = 9
 """Of a share: a billion values would be needed to tell more."""
-ROUNDING = 1e-6
-"""Of a rank: 0.95 times 1000 must not become the 951st value."""
 
 Floats = NDArray[np.float64]
 
@@ -121,5 +120,4 @@ def curve(values: Floats) -> tuple[list[float], list[float]]:
     spaced = 1 - 10 ** -np.linspace(0.0, -np.log10(1 - last), max(2, round(-np.log10(1 - last) * PER_DECADE) + 1))
     named = [share for share in QUANTILES.values() if share <= last]
     shares = np.unique(np.concatenate([spaced.round(SHARE_DIGITS), named]))
-    ranks = np.maximum(np.ceil(shares * len(values) - ROUNDING), 1).astype(np.int64)
-    return shares.tolist(), np.sort(values)[ranks - 1].tolist()
+    return shares.tolist(), np.sort(values)[ranks_of(shares, len(values)) - 1].tolist()

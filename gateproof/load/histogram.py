@@ -6,12 +6,13 @@ better than one part in a thousand, and the histograms of any number of workers 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gateproof.load.ranks import ranks_of
 
 SUB_BITS = 10
 """Buckets in each power of two: 2^10 of them keep every value to within 2^-11 of itself, under 0.05 %."""
@@ -64,7 +65,7 @@ class Histogram:
         """The value that ``share`` of all are not above: the middle of its bucket, within the values seen."""
         if not self.count:
             return None
-        wanted = max(1, math.ceil(share * self.count))
+        wanted = int(ranks_of(share, self.count))
         seen = 0
         for bucket in sorted(self.counts):
             seen += self.counts[bucket]

@@ -60,6 +60,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "gateproof.load.log",
             "gateproof.load.page",
             "gateproof.load.profile",
+            "gateproof.load.ranks",
             "gateproof.load.samples",
             "gateproof.load.trend",
             "gateproof.report",
