@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import gevent
 import pytest
@@ -115,6 +117,23 @@ def test_a_call_comes_back_with_its_answer_and_its_instants(reactor: Reactor, de
         delivered.wait(1)
     call, answer = delivered.calls[0], delivered.answers[0]
     assert (call.failure, answer.status, answer.content()) == (None, 200, b"ok")
+    assert call.dispatched <= call.connected <= call.sent <= call.ended
+
+
+def test_an_answer_that_overtakes_our_own_send_came_after_it(reactor: Reactor, delivered: Delivered) -> None:
+    class Held(socket.socket):
+        """Its ``send`` comes back when the answer has long arrived, as on a busy machine."""
+
+        def send(self, *args: Any) -> int:
+            number = super().send(*args)
+            select.select([self], [], [], SOON)
+            return number
+
+    reactor.new_socket = Held
+    with Server(answering(OK)).running() as origin:
+        reactor.start(a_call(), origin)
+        delivered.wait(1)
+    call = delivered.calls[0]
     assert call.dispatched <= call.connected <= call.sent <= call.ended
 
 

@@ -46,8 +46,9 @@ class Call:
     """All instants are nanoseconds of the monotonic clock; 0 is "not so far".
 
     ``parts`` are the pieces of the answer as they were read (of TLS, decrypted), each with the kernel's ``stamps`` and
-    the instants of our own ``reads`` beside them; ``stamps`` are raw until somebody needs them. ``ended`` of a whole
-    answer is when its last piece came.
+    the instants of our own ``reads`` beside them; ``stamps`` are raw until somebody needs them. ``sent`` is when the
+    last of the request was handed to the kernel, so that no answer comes before it; ``ended`` of a whole answer is when
+    its last piece came.
     """
 
     request: bytes

@@ -149,6 +149,8 @@ class Connection:
         self._on_writable(0)
 
     def _on_writable(self, _events: int) -> None:
+        # read before the bytes go: the answer may come while `send` is still on its way back to us
+        handed_over = Clock.now()
         try:
             self._pending = self._pending[self.sock.send(self._pending) :]
         except BlockingIOError:
@@ -160,7 +162,7 @@ class Connection:
             self._reactor.watch(self, select.EPOLLOUT | select.EPOLLIN)
             return
         assert self.call is not None
-        self.call.sent = Clock.now()
+        self.call.sent = handed_over
         self.on_event, self.reading = self._on_readable, True
         self._reactor.watch(self, select.EPOLLIN)
 
