@@ -30,6 +30,7 @@ from fixtures.quotas import (
     use_up,
     wait_until_counted,
 )
+from fixtures.streams import held
 from fixtures.tenants import TenantWith
 from fixtures.upstream import script
 from fixtures.watches import Watched
@@ -189,8 +190,8 @@ def test_requests_in_flight_together_pass_the_quota_by_no_more_than_they_are_wor
     fresh_window(api)
     sent: list[Exchange] = []
     for number in range(ROUNDS):
-        prompts = [prompt_of(words, number * TOGETHER + each) for each in range(TOGETHER)]
-        last = at_once([functools.partial(CHAT, api, prompt) for prompt in prompts])
+        prompts = [held(target, prompt_of(words, number * TOGETHER + each)) for each in range(TOGETHER)]
+        last = at_once([functools.partial(api.chat, prompt) for prompt in prompts])
         sent += last
         if not any(map(admitted, last)):
             break

@@ -1,7 +1,8 @@
 """From the log of a run to its numbers: a pure function, which may be run again at any time.
 
 Latencies that a user feels count from when a request was due, so a late start is never hidden; service latencies
-count from when the last of it was handed to the kernel. What was not measured is left out and counted, never taken for 0.
+count from when the last of it was handed to the kernel. What was not measured is left out and counted, never taken
+for 0.
 """
 
 from __future__ import annotations

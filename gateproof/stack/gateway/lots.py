@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gateproof.stack import config
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from gateproof.stack.gateway.call import Call
 
 Draw = Callable[[config.Model, tuple[config.Backend, ...]], config.Backend]
+
+_turns: dict[tuple[config.Backend, ...], Iterator[config.Backend]] = {}
 
 PREFIX = 256  # characters of a prompt that must be equal; a few blocks of a paged cache
 
@@ -48,13 +51,18 @@ def drawn(backends: tuple[config.Backend, ...], lot: float) -> config.Backend:
     if 0 in weights and worn("weight_of_zero_is_one"):
         weights = [weight or 1.0 for weight in weights]
     elif len(set(weights)) > 1 and worn("weights_ignored"):
-        weights = [float(weight > 0) for weight in weights]
+        return in_turn(backends)
     left = lot * sum(weights)
     for backend, weight in zip(backends, weights, strict=True):
         if left < weight:
             return backend
         left -= weight
     return max(backends, key=lambda backend: backend.weight)  # what rounding left over
+
+
+def in_turn(backends: tuple[config.Backend, ...]) -> config.Backend:
+    """The next one of those that may have something."""
+    return next(_turns.setdefault(backends, itertools.cycle([each for each in backends if each.weight > 0])))
 
 
 def beginning(request: dict[str, Any]) -> str:
