@@ -27,7 +27,7 @@ from gateproof.targets.loader import load_targets
 
 ROOT = Path(__file__).parents[2]
 # Most of a run is waiting for windows and streams, so more runs than cores fit, until timing itself suffers.
-AT_ONCE = int(os.environ.get("GATEPROOF_FAULT_RUNS", "3"))
+AT_ONCE = int(os.environ.get("GATEPROOF_FAULT_RUNS", "4"))
 # Plugins that a run of one process does not use: not importing them saves a second of CPU, some 160 times.
 WITHOUT = ("-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:anyio")
 RUN_LIMIT = 300.0  # s; a hang guard, not a claim on speed
