@@ -176,7 +176,7 @@ class Compared(Plain):
     quantile: Text
     source: Text
     name: Text
-    client_s: Interval
+    client_s: tuple[Number, Number | None]
     server_s: tuple[Number, Number | None]
     requests: Sides
     apart_s: Number

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateproof.load.metrics.compare import LEAST, Pair, pairs, quantile_interval
+from gateproof.load.metrics.compare import LEAST, Pair, pairs
 from gateproof.load.metrics.exposition import Buckets, parse
 from gateproof.load.metrics.samples import FOLDER, Gap, Sample, Samples, SampleWriter, added, read_samples, samples_of
 from gateproof.load.metrics.sources import TARGET, UPSTREAM, sources_of, words_of
@@ -236,14 +236,11 @@ def test_a_few_requests_are_not_compared() -> None:
     assert compared(50, server("ttft", 0, LEAST - 1, LEAST - 1, LEAST - 1)) == []
 
 
-def test_the_interval_of_a_quantile_holds_it_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(20_261_121)
-    true = math.log(2)  # the median of an exponential distribution of mean 1
-    held = 0
-    for _ in range(500):
-        low, high = quantile_interval(generator.exponential(size=200), 0.5)
-        held += low <= true <= high
-    assert held / 500 >= 0.95 - 3 * (0.05 * 0.95 / 500) ** 0.5
+def test_clients_that_are_too_few_for_a_quantile_agree_with_any_server_above() -> None:
+    values = np.linspace(0.05, 0.09, LEAST)
+    (pair,) = (each for each in pairs({"ttft": values}, [server("ttft", 0, 0, 0, 100)]) if each.quantile == "p95")
+    assert (pair.client[1], pair.apart) == (math.inf, 0.0)
+    assert pair.to_plain()["client_s"][1] is None
 
 
 # --- from a target ---

@@ -1,6 +1,6 @@
 """What clients saw beside what servers say: where the two cannot both be right, or the way between takes its time.
 
-A client's quantile has an interval from its order statistics, a server's lies between two edges of its histogram. Only
+A client's quantile has an interval (`report/statistics.py`), a server's lies between two edges of its histogram. Only
 intervals that do not meet are a disagreement, and its least size is the distance between them.
 """
 
@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,12 @@ from gateproof.load.metrics.samples import added
 from gateproof.load.metrics.summary import Seen, Spread, finite
 from gateproof.load.schedule import Phase
 from gateproof.load.wire.outcome import Outcome
+from gateproof.report.statistics import quantile_interval
 
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.975
+"""Of each end of a client's interval: 95 % for both."""
 COMPARED = {"p50": 0.5, "p95": 0.95}
 LEAST = 20
 """Requests on either side, below which nothing is compared."""
@@ -37,7 +38,7 @@ _MILLISECONDS = ("_ms", "_milliseconds")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One quantile from both sides, in seconds; the server's upper edge may be infinite."""
+    """One quantile from both sides, in seconds; an upper end may be infinite."""
 
     metric: str
     quantile: str
@@ -71,7 +72,7 @@ class Pair:
             "quantile": self.quantile,
             "source": self.source,
             "name": self.name,
-            "client_s": list(self.client),
+            "client_s": [self.client[0], finite(self.client[1])],
             "server_s": [self.server[0], finite(self.server[1])],
             "requests": {"client": self.counts[0], "server": self.counts[1]},
             "apart_s": self.apart,
@@ -98,18 +99,14 @@ def pairs(clients: Mapping[str, Floats], servers: Sequence[Seen]) -> list[Pair]:
             assert bounds is not None  # something was counted
             server = (bounds[0] * factor, bounds[1] * factor)
             counts = (len(values), int(buckets.count))
-            told.append(Pair(word, quantile, source, name, quantile_interval(values, share), server, counts))
+            told.append(Pair(word, quantile, source, name, _of_client(values, share), server, counts))
     return told
 
 
-def quantile_interval(values: Floats, share: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Without assumption on the distribution: the ranks that the quantile lies between, by the binomial."""
-    number = len(values)
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(number * share * (1 - share))
-    ordered = np.sort(values)
-    low = max(0, math.floor(number * share - reach) - 1)
-    high = min(number - 1, math.ceil(number * share + reach))
-    return float(ordered[low]), float(ordered[high])
+def _of_client(values: Floats, share: float) -> tuple[float, float]:
+    """An end that the values are too few to tell is the farthest it can be."""
+    found = quantile_interval(values, share, confidence=CONFIDENCE)
+    return found.low or 0.0, math.inf if found.high is None else found.high
 
 
 def client_values(rows: Rows, phases: Sequence[Phase]) -> dict[str, Floats]:

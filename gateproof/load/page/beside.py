@@ -121,11 +121,10 @@ def compared(told: Mapping[str, Any]) -> Chart | None:
         return None
     rows = []
     for each in pairs[: MOST_LINES * 2]:
-        name = f"{each['metric']} {each['quantile']}"
-        rows.append(Interval(f"{name}, clients", None, *each["client_s"]))
-        low, high = each["server_s"]
-        point = low if high is None else None
-        rows.append(Interval(f"{name}, {each['source']}", point, low, high, "--series-2"))
+        sides = (("clients", each["client_s"], "--series-1"), (each["source"], each["server_s"], "--series-2"))
+        for side, (low, high), colour in sides:
+            point = low if high is None else None
+            rows.append(Interval(f"{each['metric']} {each['quantile']}, {side}", point, low, high, colour))
     table = [
         [each["metric"], each["quantile"], each["source"], _between(*each["client_s"]), _between(*each["server_s"])]
         for each in pairs
@@ -134,7 +133,7 @@ def compared(told: Mapping[str, Any]) -> Chart | None:
     said = "; ".join(apart) if apart else "Clients and servers agree as far as their intervals tell"
     head = ["metric", "quantile", "server", "clients", "server's own"]
     option = intervals(rows, MILLISECONDS)
-    note = "A server's histogram tells between which edges a quantile lies. A lone dot: above this, no upper edge."
+    note = "A server's histogram tells between which edges a quantile lies. A lone dot: above this, no upper end."
     return Chart("compared", "Clients and servers: quantiles", f"{said}.", option, Table(head, table, 3), note)
 
 
