@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -139,8 +138,9 @@ def arguments(targets: Path, processes: int, chosen: Sequence[str], *, web: bool
 
 def _own_port() -> list[str]:
     """Where the master hears its workers: on Locust's usual port, those of another run would come to ours."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    from gateproof.launch.ports import free_port  # noqa: PLC0415 - brings in all launchers
+
+    port = str(free_port())
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 

@@ -174,13 +174,6 @@ def serving(mode: str = "well", certificate: Path | None = None) -> Iterator[Ser
             process.kill()
 
 
-def a_free_port() -> int:
-    """That nobody has just now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
-
-
 def listening(port: int) -> None:
     """Wait until somebody listens there."""
 
@@ -190,9 +183,3 @@ def listening(port: int) -> None:
         return False
 
     until(answers)
-
-
-def a_dead_port() -> int:
-    """Where nobody listens."""
-    with serving() as server:
-        return server.port

@@ -15,6 +15,7 @@ import pytest
 from gateproof.launch.ports import free_port
 from gateproof.load.log import read_log
 from tests.load.rig import ROOT, WELL, Rig, Run, processes, until
+from tests.ports import refusing_port
 
 RATE, SECONDS = 20, 3
 DUE = RATE * SECONDS
@@ -52,9 +53,10 @@ def assert_whole(run: Run, workers: int) -> None:
 
 
 def test_workers_do_not_outlive_a_start_that_failed(rig: Rig) -> None:
-    rig.targets(free_port())  # nobody listens there
-    run = locust(rig, "master", "--headless", "--processes", "2")
-    assert run.code() == 4
+    with refusing_port() as port:
+        rig.targets(port)
+        run = locust(rig, "master", "--headless", "--processes", "2")
+        assert run.code() == 4
     assert "does not answer: Connection refused" in run.text
     until(lambda: not processes(rig.folder))
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gateproof.launch.ports import free_ports
 from gateproof.load.log import read_log
-from tests.load.rig import ROOT, Rig, a_free_port, listening
+from tests.load.rig import ROOT, Rig, listening
 
 EACH = 2  # requests of each kind
 STALL, TOTAL = 0.6, 1.5  # s of patience
@@ -54,7 +55,7 @@ KINDS: dict[str, dict[str, Any]] = {
 @contextmanager
 def engine() -> Iterator[int]:
     """Our own, alone; its port."""
-    port, control = a_free_port(), a_free_port()
+    port, control = free_ports(2)
     words = ["--name", "a", "--port", str(port), "--control-port", str(control)]
     command = [sys.executable, "-m", "gateproof.stack.engine", *words]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:

@@ -13,8 +13,9 @@ import pytest
 import trustme
 
 from gateproof.load.log import read_log
-from tests.load.rig import Rig, Run, Served, a_dead_port, serving, until
+from tests.load.rig import Rig, Run, Served, serving, until
 from tests.load.server import GAP
+from tests.ports import refusing_port
 
 FILES = 64  # fewer than a run needs
 SMALL = 6 * 1024  # bytes of a file: the facts of a run fit, a segment of its log does not
@@ -42,9 +43,10 @@ def logged(folder: Path) -> list[int]:
 
 
 def test_a_target_that_is_down_is_told_before_anything_is_made(rig: Rig) -> None:
-    rig.targets(a_dead_port())
-    run = rig.start(5, 2)
-    assert run.code() == 4
+    with refusing_port() as port:
+        rig.targets(port)
+        run = rig.start(5, 2)
+        assert run.code() == 4
     assert "does not answer: Connection refused" in run.text
     assert "Traceback" not in run.text
     assert not run.reports.exists()

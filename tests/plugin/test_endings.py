@@ -13,33 +13,34 @@ import pytest
 
 from gateproof.verdict.plugin.lifecycle import EXIT_UNREACHABLE
 from tests.plugin.toy import KEY, SOUND, Project, Server
+from tests.ports import refusing_port
 
 HANG_GUARD = 60.0  # s
 
 SLOW = SOUND.replace("assert True", "import time; time.sleep(30)")
 
 
-def closed_port() -> str:
-    with Server().running() as server:
-        return server.url
+def test_a_target_that_refuses_connections(pytester: pytest.Pytester, project: Project) -> None:
+    with refusing_port() as port:
+        project.write(f"http://127.0.0.1:{port}")
+        result = pytester.runpytest_subprocess("--target", "toy")
+
+    assert result.ret == EXIT_UNREACHABLE
+    result.stdout.fnmatch_lines(["*could not be reached*refused*"])
+    assert project.report["complete"] is False
 
 
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [(closed_port(), "*could not be reached*refused*"), ("http://nowhere.invalid", "*could not be reached*resolve*")],
-    ids=["refuses connections", "resolves to nothing"],
-)
-def test_nobody_there(pytester: pytest.Pytester, project: Project, url: str, told: str) -> None:
-    project.write(url)
-    if "invalid" in url:  # a literal key may stand in the file for loopback targets only
-        pytester.makefile(
-            ".yaml", targets=f"targets: {{toy: {{stack: openai, base_url: '{url}', models: {{chat: m}}}}}}"
-        )
+def test_a_target_whose_name_resolves_to_nothing(pytester: pytest.Pytester, project: Project) -> None:
+    project.write("http://nowhere.invalid")
+    # a literal key may stand in the file for loopback targets only
+    pytester.makefile(
+        ".yaml", targets="targets: {toy: {stack: openai, base_url: 'http://nowhere.invalid', models: {chat: m}}}"
+    )
 
     result = pytester.runpytest_subprocess("--target", "toy")
 
     assert result.ret == EXIT_UNREACHABLE
-    result.stdout.fnmatch_lines([told])
+    result.stdout.fnmatch_lines(["*could not be reached*resolve*"])
     assert project.report["complete"] is False
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from gateproof.launch.ports import free_port
+from gateproof.launch.ports import free_ports
 
 START = 10.0  # s that a start may take on a busy machine
 SEEN = 2.0  # s until the ledger must tell what happened
@@ -63,7 +63,7 @@ def ordered(prompt: str = "ping", **orders: Any) -> str:
 
 @contextmanager
 def running_engine(*arguments: str, name: str = "a") -> Iterator[Engine]:
-    port, control = free_port(), free_port()
+    port, control = free_ports(2)
     ports = ["--port", str(port), "--control-port", str(control)]
     command = [sys.executable, "-m", "gateproof.stack.engine", "--name", name, *ports, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:

@@ -12,6 +12,7 @@ import pytest
 
 from gateproof import __version__, cli
 from gateproof.errors import LaunchError
+from tests.ports import refusing_port
 
 FILE = """\
 targets:
@@ -86,12 +87,11 @@ def test_show_tells_what_an_entry_comes_to_and_no_key(
     assert "hunter2" not in out
 
 
-def test_show_with_a_probe_says_when_nobody_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], free_tcp_port: int
-) -> None:
+def test_show_with_a_probe_says_when_nobody_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "t.yaml"
-    path.write_text(FILE.replace("127.0.0.1:9", f"127.0.0.1:{free_tcp_port}"))
-    assert cli.run(["targets", "show", "mine", "--probe", "--targets", str(path)]) == 4
+    with refusing_port() as port:
+        path.write_text(FILE.replace("127.0.0.1:9", f"127.0.0.1:{port}"))
+        assert cli.run(["targets", "show", "mine", "--probe", "--targets", str(path)]) == 4
     assert "could not be reached" in capsys.readouterr().err
 
 
@@ -193,13 +193,3 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.fixture
-def free_tcp_port() -> int:
-    import socket  # noqa: PLC0415 - only here
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -25,6 +25,7 @@ from gateproof.tenants.admin import MintFailed
 from gateproof.tenants.kuadrant import NAMESPACE, SELECTOR, KuadrantMinter, layout_of
 from gateproof.tenants.need import Need, Tenant
 from tests.plugin.test_endings import wait_for
+from tests.ports import refusing_port
 
 pytest.importorskip("kubernetes", reason="the extra `cluster` is not installed")
 
@@ -170,8 +171,9 @@ def test_a_refusal_is_told_as_such(url: str, token: str, namespace: str, status:
 
 
 def test_nobody_there_is_no_refusal() -> None:
-    with pytest.raises(MintFailed, match=r"list Secret/kuadrant-system: .*Connection refused") as failure:
-        over(f"http://127.0.0.1:{free_port()}").names("")
+    refused = pytest.raises(MintFailed, match=r"list Secret/kuadrant-system: .*Connection refused")
+    with refusing_port() as port, refused as failure:
+        over(f"http://127.0.0.1:{port}").names("")
 
     assert (failure.value.status, failure.value.answered) == (None, False)
 

@@ -12,6 +12,7 @@ import trustme
 from gateproof.wire.chat import ChatStream
 from gateproof.wire.client import Client, Limits, Tls
 from gateproof.wire.exchange import Exchange, NoAnswer, NotText
+from tests.ports import refusing_port
 from tests.unit.wire_server import answer, serving, until_gone, writes
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
@@ -34,12 +35,6 @@ def kind(exchange: Exchange) -> str | None:
     return exchange.failure and exchange.failure.kind
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def drip(head: bytes, piece: bytes):
     def handler(sock: socket.socket, request: bytes) -> None:
         sock.sendall(head)
@@ -51,7 +46,8 @@ def drip(head: bytes, piece: bytes):
 
 
 def test_refused_connection_is_no_answer() -> None:
-    exchange = get(f"http://127.0.0.1:{free_port()}")
+    with refusing_port() as port:
+        exchange = get(f"http://127.0.0.1:{port}")
     assert kind(exchange) == "refused"
     with pytest.raises(NoAnswer, match="refused"):
         _ = exchange.status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from gateproof.stack import config
 from gateproof.stack.faults import worn
 from gateproof.stack.gateway.limits import Meter
 
-PAIRS_APART = 0.1  # s; tenants that are made faster than that are made by several checks at the same time
 KEY_BYTES = 24  # 192 random bits: not to be guessed
 LEARNT_WITHIN = 3.0  # s that a fault lets a new key wait; more than the default target promises
 ID_DIGITS = 16  # of the SHA-256, enough to name a key without telling it
@@ -29,6 +27,8 @@ class Tenant:
     minted: bool = False
     sibling: Tenant | None = None
     """The tenant made just before, alike and not used by then: whose counters a fault mistakes for this one's."""
+    agent: bytes = b""
+    """The program that asked last, by its User-Agent: the fault takes tenants of one program for one."""
 
     def may_use(self, model: str) -> bool:
         return self.rights.models is None or model in self.rights.models
@@ -58,16 +58,14 @@ class Keyring:
         """Values of keys that exist and may do nothing."""
         self._revoked: dict[str, Tenant] = {}
         self._learnt: set[str] = set()
-        self._made = (-math.inf, -math.inf)
-        """When the last two tenants were made, on the monotonic clock."""
         self._keys = {value: Key(value, tenant, now) for value, tenant in settings.keys.items()}
 
     def _sibling(self, rights: config.Tenant) -> Tenant | None:
-        """The tenant made just before, when these two came as a pair, alike and apart from others."""
+        """The tenant made just before, when it is alike and not used yet."""
         before = next(reversed(self.tenants.values()), None)
         if before is None or not before.minted or not before.meter.untouched or before.rights != rights:
             return None
-        return before if self._made[1] - self._made[0] > PAIRS_APART else None
+        return before
 
     def tenant_of(self, token: str) -> Tenant | None:
         """Exact match only; an expired, blocked or revoked key is unknown."""
@@ -114,7 +112,6 @@ class Keyring:
             rights = rights or config.Tenant()
             tenant = Tenant(name, rights, Meter(rights), minted=True, sibling=self._sibling(rights))
             self.tenants[name] = tenant
-            self._made = (self._made[1], time.monotonic())
         elif rights is not None:
             self.change(tenant.name, rights)
         now = time.time()
