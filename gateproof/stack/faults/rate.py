@@ -91,7 +91,7 @@ FAULTS = (
     Fault(
         "tenants_share_counters",
         where="gateway",
-        breaks=("RATE-019", "RATE-035", "QUOTA-015", "TENANT-004"),
+        breaks=("RATE-019", "RATE-035", "RATE-038", "QUOTA-015", "TENANT-004"),
         stands_for="a counter whose key does not tell two tenants apart",
         shows="429",
     ),

@@ -25,8 +25,8 @@ class Tenant:
     rights: config.Tenant
     meter: Meter
     minted: bool = False
-    sibling: Tenant | None = None
-    """The tenant made just before, alike and not used by then: whose counters a fault mistakes for this one's."""
+    siblings: tuple[Tenant, ...] = ()
+    """Those alike that nobody had used when this one was made: whose counters a fault mistakes for this one's."""
     agent: bytes = b""
     """The program that asked last, by its User-Agent: the fault takes tenants of one program for one."""
 
@@ -60,12 +60,9 @@ class Keyring:
         self._learnt: set[str] = set()
         self._keys = {value: Key(value, tenant, now) for value, tenant in settings.keys.items()}
 
-    def _sibling(self, rights: config.Tenant) -> Tenant | None:
-        """The tenant made just before, when it is alike and not used yet."""
-        before = next(reversed(self.tenants.values()), None)
-        if before is None or not before.minted or not before.meter.untouched or before.rights != rights:
-            return None
-        return before
+    def _siblings(self, rights: config.Tenant) -> tuple[Tenant, ...]:
+        alike = (each for each in self.tenants.values() if each.minted and each.rights == rights)
+        return tuple(each for each in alike if each.meter.untouched)
 
     def tenant_of(self, token: str) -> Tenant | None:
         """Exact match only; an expired, blocked or revoked key is unknown."""
@@ -110,7 +107,7 @@ class Keyring:
         if tenant is None:
             name = name or f"t-{secrets.token_hex(6)}"
             rights = rights or config.Tenant()
-            tenant = Tenant(name, rights, Meter(rights), minted=True, sibling=self._sibling(rights))
+            tenant = Tenant(name, rights, Meter(rights), minted=True, siblings=self._siblings(rights))
             self.tenants[name] = tenant
         elif rights is not None:
             self.change(tenant.name, rights)

@@ -218,9 +218,10 @@ class Service:
         told = call.headers.get(ROUTING_HEADER)
         if told and call.tenant.rights.requests and worn("limit_bucket_by_header"):
             return self.bucket.setdefault((call.tenant.name, told), Meter(call.tenant.rights))
-        call.tenant.agent, sibling = call.headers.get(b"user-agent"), call.tenant.sibling
+        agent = call.tenant.agent = call.headers.get(b"user-agent")
+        sibling = next((each for each in call.tenant.siblings if each.agent == agent), None)
         counts = call.tenant.rights.budget is None  # budgets are no counters
-        if counts and sibling is not None and sibling.agent == call.tenant.agent and worn("tenants_share_counters"):
+        if counts and sibling is not None and worn("tenants_share_counters"):
             return sibling.meter
         return call.tenant.meter
 
