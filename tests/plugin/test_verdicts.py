@@ -168,3 +168,15 @@ def test_a_fixture_that_refutes_is_judged_like_its_test(
     pytester.runpytest_subprocess("--target", "toy", "--requirement", row)
 
     assert project.verdicts == {row: {"TOY-001": "FAIL", "TOY-002": "WARN", "TOY-003": "INFO"}[row]}
+
+
+def test_no_collection_looks_at_what_was_imported(
+    pytester: pytest.Pytester, project: Project, server: Server, workers: Workers
+) -> None:
+    """A full one would hold up a check that measures."""
+    project.write(
+        server.url, SOUND.replace("assert True", "import gc; assert gc.get_freeze_count() > len(gc.get_objects())")
+    )
+
+    assert pytester.runpytest_subprocess("--target", "toy", *workers).ret == 0
+    assert project.verdicts["TOY-003"] == "PASS"

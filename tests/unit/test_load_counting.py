@@ -13,6 +13,7 @@ from gateproof.load.counting import Counted, count_tokens, most_requests
 from gateproof.load.plan import make_plan
 from gateproof.load.profile import Profile
 from gateproof.targets.secrets import Secret
+from tests.ports import refusing_port
 from tests.unit.load_rig import Answer, Heard, Told, serving, words
 
 FIXED, PER_TURN = 9, 7  # tokens of a chat template
@@ -181,10 +182,9 @@ def test_a_target_that_cannot_take_load_is_unreachable(status: int, words: str) 
 
 
 def test_a_target_that_is_down_is_told_with_its_address() -> None:
-    with serving(tokenizing) as told:
-        target = told.target()
-    with pytest.raises(TargetUnreachable, match=r"http://127\.0\.0\.1:\d+ does not answer: Connection refused"):
-        probe(target, KEYS)
+    refused = pytest.raises(TargetUnreachable, match=r"http://127\.0\.0\.1:\d+ does not answer: Connection refused")
+    with refusing_port() as port, refused:
+        probe(Told(tokenizing, url=f"http://127.0.0.1:{port}").target(), KEYS)
 
 
 def test_load_must_be_allowed() -> None:

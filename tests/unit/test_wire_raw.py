@@ -9,6 +9,7 @@ import pytest
 
 from gateproof.wire.raw import parse_responses, raw_exchange
 from gateproof.wire.redact import Redactor
+from tests.ports import refusing_port
 from tests.unit.wire_server import answer, serving, until_gone
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"
@@ -65,9 +66,8 @@ def test_pauses_between_pieces() -> None:
 
 
 def test_nobody_there_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    reply = raw_exchange("127.0.0.1", port, REQUEST, timeout=1)
+    with refusing_port() as port:
+        reply = raw_exchange("127.0.0.1", port, REQUEST, timeout=1)
     assert reply.failure is not None
     assert reply.failure.kind == "refused"
     assert "refused" in reply.evidence()
